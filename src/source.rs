@@ -125,7 +125,7 @@ impl Span {
 }
 
 /// A value and the text that it was read from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Spanned<T> {
     /// The value.
     pub value: T,

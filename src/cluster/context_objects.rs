@@ -56,7 +56,10 @@ impl ContextObjects {
             ContextObject::RoleBinding(object) => self.role_bindings.push(object),
             ContextObject::Kustomization(object) => self.kustomizations.push(object),
             ContextObject::Placement(object) => self.placements.push(object),
-            ContextObject::Custom(object) => self.custom_objects.push(object),
+            ContextObject::Custom(object) => {
+                self.cluster_networks.extend(object.network.clone());
+                self.custom_objects.push(object);
+            }
         }
     }
 

@@ -369,10 +369,11 @@ impl Enforcement {
     }
 }
 
-/// The object that sets options of Cilium's agent; the first one, where there are several.
+/// The object that sets options of Cilium's agent: its own `ConfigMap`, else the first one.
 pub(super) fn agent_of(cluster: &Cluster) -> Option<&ClusterNetwork> {
-    let mut networks = cluster.context_objects().cluster_networks.iter();
-    let agent = networks.find(|network| !network.agent_options.is_empty());
+    let networks = cluster.context_objects().cluster_networks.iter();
+    let agents = networks.filter(|network| !network.agent_options.is_empty());
+    let agent = agents.min_by_key(|network| network.kind != "ConfigMap");
     agent.map(|network| &**network)
 }
 

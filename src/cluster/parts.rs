@@ -34,9 +34,10 @@ impl Cluster {
     #[must_use]
     pub fn parts_in(&self, namespace: NamespaceId, effects: &[PartEffect]) -> Vec<UnknownPartId> {
         let mut found: Vec<UnknownPartId> = Vec::new();
+        let key = |part: &UnknownPart| (part.effect, part.pods.clone());
         for (id, part) in (0..).map(UnknownPartId).zip(&self.unknown_parts) {
             let has_say = effects.contains(&part.effect);
-            let is_new = |known: &UnknownPartId| self.unknown_part(*known).effect != part.effect;
+            let is_new = |known: &UnknownPartId| key(self.unknown_part(*known)) != key(part);
             if has_say && self.may_be_in(part, namespace) && found.iter().all(is_new) {
                 found.push(id);
             }

@@ -3,10 +3,12 @@
 //!
 //! Refuses to know what an operator makes of them.
 
+use super::cluster_network::ClusterNetwork;
 use super::meta::{Labels, ObjectMeta};
 use super::network_policy::Direction;
-use super::release::ReleasedPods;
+use super::release::{ReleasedPods, ReleasedPolicy};
 use crate::source::Text;
+use std::sync::Arc;
 
 /// An object of a kind that npcheck does not read: a custom resource, mostly.
 #[derive(Clone, Debug)]
@@ -32,6 +34,10 @@ pub struct CustomObject {
     pub written_labels: Vec<String>,
     /// The pods of the release of a chart that it installs.
     pub released: Vec<ReleasedPods>,
+    /// The policies that come with that release, as its values say.
+    pub released_policies: Vec<ReleasedPolicy>,
+    /// What that release says of the network of its cluster, where it installs a CNI plugin.
+    pub network: Option<Arc<ClusterNetwork>>,
 }
 
 /// A policy that a controller makes of an object.

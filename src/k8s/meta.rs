@@ -62,7 +62,7 @@ impl<T> Field<Vec<T>> {
 }
 
 /// One label (or annotation) as written.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Label {
     /// Its key.
     pub key: Spanned<Text>,

@@ -77,7 +77,7 @@ pub use plugin_policy::{
 };
 pub use primary_network::PrimaryNetwork;
 pub use rbac::{Role, RoleBinding, RoleScope, ServiceAccount, ServiceAccountReference};
-pub use release::{ReleasedPods, ReleasedPort};
+pub use release::{ReleasedPods, ReleasedPolicy, ReleasedPort};
 pub use selector::{LabelSelector, LabelSelectorRequirement, Operator, Truth};
 pub use service::{API_SERVER_SERVICE, Service, ServicePort, ServiceType, TargetPort};
 pub use version::{KubernetesVersion, UnknownVersion};

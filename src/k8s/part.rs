@@ -3,6 +3,7 @@
 //! Refuses to know how they were found, and what a verdict makes of them.
 
 use super::meta::is_opaque;
+use super::selector::LabelSelector;
 use super::{Direction, Document, Opacity, Outcome};
 use crate::source::Span;
 
@@ -16,6 +17,8 @@ pub struct UnknownPart {
     /// The namespace that it is deployed to; `None` where that is not known, which is none that
     /// somebody else declares, or any for what a controller writes.
     pub namespace: Option<String>,
+    /// The pods of that namespace that it does something to; all of them where `None`.
+    pub pods: Option<LabelSelector>,
     /// What it may do to the rest of the cluster.
     pub effect: PartEffect,
     /// Whether it is not known because npcheck has a limit.

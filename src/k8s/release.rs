@@ -3,8 +3,9 @@
 //! Refuses to know the chart.
 
 use super::meta::{Label, Labels, is_opaque};
-use super::network_policy::Protocol;
+use super::network_policy::{Direction, Protocol};
 use super::selector::{LabelSelector, Truth};
+use crate::source::Span;
 
 /// Pods that a release of a chart brings.
 #[derive(Clone, Debug)]
@@ -52,6 +53,17 @@ impl ReleasedPods {
         asked().any(|label| own(label) == Some(true))
             && asked().all(|label| own(label) != Some(false))
     }
+}
+
+/// A policy that a release of a chart brings; what it says is not known.
+#[derive(Clone, Debug)]
+pub struct ReleasedPolicy {
+    /// The text that asks for it.
+    pub span: Span,
+    /// The pods that it selects; `None` for any of the namespace.
+    pub pods: Option<LabelSelector>,
+    /// A direction in which it isolates them.
+    pub direction: Direction,
 }
 
 /// A named port of such pods.

@@ -10,7 +10,7 @@ use std::fmt;
 
 /// A label selector: all `match_labels` and all `match_expressions` must hold, so an
 /// empty one matches everything (meta/v1 types.go).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LabelSelector {
     /// The selector's value; the key's span for a selector that is not written.
     pub span: Span,
@@ -23,7 +23,7 @@ pub struct LabelSelector {
 }
 
 /// One entry of `matchExpressions`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LabelSelectorRequirement {
     /// The whole entry.
     pub span: Span,
@@ -36,7 +36,7 @@ pub struct LabelSelectorRequirement {
 }
 
 /// The operator of a [`LabelSelectorRequirement`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Operator {
     /// The key is present and its value is listed.
     In,

@@ -117,6 +117,50 @@ pub(super) fn read(
     })
 }
 
+/// What the values of a release say, by the chart that it installs: those of Cilium, and those of
+/// Calico's operator with the `Installation` that it makes. `None` for other charts.
+pub(super) fn of_chart(
+    chart: &str,
+    values: Option<Node<'_>>,
+    kind: &str,
+    meta: &ObjectMeta,
+) -> Option<ClusterNetwork> {
+    let value = |path: &[&str]| values.and_then(|values| values.find(path));
+    let mut network = ClusterNetwork {
+        meta: meta.clone(),
+        kind: kind.to_owned(),
+        network_type: None,
+        pod_cidrs: Vec::new(),
+        agent_options: Vec::new(),
+    };
+    match chart.rsplit('/').next()? {
+        "cilium" => {
+            network.network_type = Some("Cilium".into());
+            // In other modes the ranges of the operator are nobody's.
+            let mode = value(&["ipam", "mode"]).map(|mode| mode.key_text().into_owned());
+            if mode.is_none_or(|mode| mode == "cluster-pool") {
+                let lists = ["clusterPoolIPv4PodCIDRList", "clusterPoolIPv6PodCIDRList"];
+                let lists = lists.iter();
+                let lists = lists.filter_map(|list| value(&["ipam", "operator", list]));
+                network.pod_cidrs = lists.flat_map(ranges).collect();
+            }
+            let options = values.map(|values| agent_options(values, |it| it.value_path));
+            network.agent_options = options.unwrap_or_default();
+        }
+        "tigera-operator" => {
+            let enabled = value(&["installation", "enabled"]);
+            if enabled.and_then(Node::as_bool) == Some(false) {
+                return None;
+            }
+            network.network_type = Some("Calico".into());
+            let pools = value(&["installation", "calicoNetwork", "ipPools"]);
+            network.pod_cidrs = pools.map(ranges).unwrap_or_default();
+        }
+        _ => return None,
+    }
+    Some(network)
+}
+
 /// OpenShift's `install-config.yaml`, which has no kind.
 pub(super) fn is_install_config(node: Node<'_>) -> bool {
     node.get("baseDomain").is_some() && node.find(&["networking", "clusterNetwork"]).is_some()

@@ -8,6 +8,7 @@ use super::written;
 use super::{meta, release};
 use crate::k8s::{CustomObject, Labels, ObjectMeta};
 use crate::yaml::tree::Node;
+use std::sync::Arc;
 
 /// Fields that only what makes pods has, in the words of the API of pods.
 const POD_FIELDS: &[&str] = &[
@@ -63,8 +64,11 @@ pub(super) fn read(
         .find_map(|field| text(node, &["spec", field]));
     let target = target.or_else(|| text(node, &["spec", "destination", "namespace"]));
     let meta = meta();
+    let released = release::read(node, identity, &meta);
     Some(CustomObject {
-        released: release::read(node, identity, &meta),
+        released: released.pods,
+        released_policies: released.policies,
+        network: released.network.map(Arc::new),
         meta,
         group: group.to_owned(),
         kind: identity.kind.to_owned(),

@@ -4,12 +4,16 @@
 //! Refuses to know charts, but for app-template, whose values say what pods it makes (bjw-s,
 //! common library, `templates/lib/pod` and `values.yaml`).
 
+use super::cluster_network;
 use super::context_object::text;
 use super::meta;
 use super::object::Identity;
 use super::reader;
-use crate::k8s::{Label, Labels, ObjectMeta, Protocol, ReleasedPods, ReleasedPort};
-use crate::source::{Spanned, Text};
+use crate::k8s::{
+    ClusterNetwork, Direction, Label, LabelSelector, Labels, ObjectMeta, Protocol, ReleasedPods,
+    ReleasedPolicy, ReleasedPort, is_opaque,
+};
+use crate::source::{Span, Spanned, Text};
 use crate::yaml::tree::Node;
 
 const INSTANCE: &str = "app.kubernetes.io/instance";
@@ -26,26 +30,69 @@ struct Release<'t> {
     may_differ: bool,
 }
 
-/// Reads the pods of a release; none for an object that installs none.
-pub(super) fn read(
-    node: Node<'_>,
-    identity: &Identity<'_>,
-    meta: &ObjectMeta,
-) -> Vec<ReleasedPods> {
+/// What an object tells of the release that it installs.
+#[derive(Default)]
+pub(super) struct Released {
+    pub(super) pods: Vec<ReleasedPods>,
+    pub(super) policies: Vec<ReleasedPolicy>,
+    /// What the release says of the network of its cluster.
+    pub(super) network: Option<ClusterNetwork>,
+}
+
+/// Reads what an object tells of the release that it installs; nothing for one that installs none.
+pub(super) fn read(node: Node<'_>, identity: &Identity<'_>, meta: &ObjectMeta) -> Released {
     let Some(release) = Release::read(node, identity, meta) else {
-        return Vec::new();
+        return Released::default();
     };
-    let controllers = release.values.and_then(|values| values.get("controllers"));
-    let is_app_template = match &release.chart {
-        Some(chart) => chart.value == "app-template",
-        None => false,
-    };
-    match controllers.filter(|node| node.is_mapping()) {
-        Some(controllers) if is_app_template || holds_containers(controllers) => {
-            release.pods_of_controllers(controllers)
-        }
-        _ => vec![release.pods_of_some_chart(meta)],
+    let chart = release.chart.as_ref();
+    Released {
+        network: chart.and_then(|chart| {
+            cluster_network::of_chart(&chart.value, release.values, identity.kind, meta)
+        }),
+        policies: release.policies(meta),
+        pods: release.pods(meta),
     }
+}
+
+/// What values of charts call the section that asks for policies.
+const POLICY_FIELDS: [&str; 2] = ["networkpolicy", "networkpolicies"];
+
+/// How deep charts put that section.
+const POLICY_DEPTH: usize = 4;
+
+/// Where values ask for policies: `networkPolicy: {enabled: true}`, at the top or in the section
+/// of a component.
+fn asked_policies(values: Node<'_>, depth: usize) -> Vec<Span> {
+    let mut found = Vec::new();
+    for entry in values.entries().filter(|_| depth > 0) {
+        let key = entry.key.key_text().to_ascii_lowercase();
+        let value = entry.value;
+        let is_on = value.get("enabled").unwrap_or(value).as_bool() == Some(true);
+        match POLICY_FIELDS.contains(&key.as_str()) {
+            true if is_on => found.push(entry.key.span()),
+            true => {}
+            false => found.extend(asked_policies(value, depth - 1)),
+        }
+    }
+    found
+}
+
+/// The pods that have all of these labels that are known.
+fn selector(labels: &Labels, span: Span) -> LabelSelector {
+    let known = labels.iter().filter(|label| !is_opaque(&label.value));
+    LabelSelector {
+        match_labels: known.cloned().collect(),
+        ..LabelSelector::everything(span)
+    }
+}
+
+/// The directions that a policy of a chart isolates in: both where its values do not list them.
+fn directions(policy: Node<'_>) -> Vec<Direction> {
+    let types = policy.get("policyTypes").into_iter().flat_map(Node::items);
+    let types: Vec<&str> = types.filter_map(Node::as_str).collect();
+    let mut directions = Direction::BOTH.to_vec();
+    directions.retain(|it| types.is_empty() || types.contains(&it.policy_type()));
+    directions
 }
 
 /// Whether the values are those of app-template, whatever its chart is called here.
@@ -110,6 +157,23 @@ impl<'t> Release<'t> {
         }
     }
 
+    /// Its pods.
+    fn pods(&self, meta: &ObjectMeta) -> Vec<ReleasedPods> {
+        match self.controllers() {
+            Some(controllers) => self.pods_of_controllers(controllers),
+            None => vec![self.pods_of_some_chart(meta)],
+        }
+    }
+
+    /// The controllers of app-template, if these are its values.
+    fn controllers(&self) -> Option<Node<'t>> {
+        let controllers = self.values.and_then(|values| values.get("controllers"));
+        let chart = self.chart.as_ref();
+        let is_app_template = chart.is_some_and(|chart| chart.value == "app-template");
+        let controllers = controllers.filter(|node| node.is_mapping());
+        controllers.filter(|it| is_app_template || holds_containers(*it))
+    }
+
     fn label(&self, key: &str, value: &str) -> Label {
         Label {
             key: Spanned::new(Text::from(key), self.name.span),
@@ -134,12 +198,58 @@ impl<'t> Release<'t> {
         }
     }
 
+    /// The policies that the values ask for: app-template makes those of `networkpolicies`, each
+    /// for the pods of a controller or those that it selects itself.
+    fn policies(&self, meta: &ObjectMeta) -> Vec<ReleasedPolicy> {
+        let Some(values) = self.values else {
+            return Vec::new();
+        };
+        let Some(controllers) = self.controllers() else {
+            let pods = self.pods_of_some_chart(meta).labels;
+            let asked = asked_policies(values, POLICY_DEPTH).into_iter();
+            let policies = asked.flat_map(|span| {
+                Direction::BOTH.map(|direction| ReleasedPolicy {
+                    span,
+                    pods: Some(selector(&pods, span)),
+                    direction,
+                })
+            });
+            return policies.collect();
+        };
+        let controllers: Vec<(String, Node<'_>)> = enabled(controllers);
+        let mut found = Vec::new();
+        let listed = values.get("networkpolicies").into_iter();
+        let listed = listed.flat_map(Node::entries);
+        for policy in listed.filter(|policy| is_enabled(policy.value)) {
+            let span = policy.key.span();
+            let of = text(policy.value, &["controller"]);
+            let is_own = |key: &str| of.as_ref().is_none_or(|of| of.value == key);
+            let selected: Vec<Option<LabelSelector>> = match policy.value.get("podSelector") {
+                Some(_) => vec![None],
+                None => {
+                    let own = controllers.iter().filter(|(key, _)| is_own(key));
+                    own.map(|(key, controller)| {
+                        let pods = self.pods_of(key, *controller, controllers.len() == 1);
+                        Some(selector(&pods.labels, span))
+                    })
+                    .collect()
+                }
+            };
+            for pods in selected {
+                found.extend(directions(policy.value).into_iter().map(|direction| {
+                    ReleasedPolicy {
+                        span,
+                        pods: pods.clone(),
+                        direction,
+                    }
+                }));
+            }
+        }
+        found
+    }
+
     fn pods_of_controllers(&self, controllers: Node<'_>) -> Vec<ReleasedPods> {
-        let enabled: Vec<(String, Node<'_>)> = controllers
-            .entries()
-            .filter(|entry| is_enabled(entry.value))
-            .map(|entry| (entry.key.key_text().into_owned(), entry.value))
-            .collect();
+        let enabled = enabled(controllers);
         let is_only = enabled.len() == 1;
         let pods = enabled
             .iter()
@@ -251,6 +361,14 @@ fn is_reworked(release: Node<'_>) -> bool {
                 field.key.key_text() != "images" && field.value.items().next().is_some()
             })
     })
+}
+
+/// The entries that are not turned off, by their keys.
+fn enabled(node: Node<'_>) -> Vec<(String, Node<'_>)> {
+    let entries = node.entries().filter(|entry| is_enabled(entry.value));
+    entries
+        .map(|entry| (entry.key.key_text().into_owned(), entry.value))
+        .collect()
 }
 
 fn is_enabled(node: Node<'_>) -> bool {

@@ -72,12 +72,61 @@ impl Part {
                 span: document.span.before(),
                 reason,
                 namespace: namespace.map(str::to_owned),
+                pods: None,
                 effect,
                 is_limit: false,
             })
         });
         let written = self.objects.iter().flat_map(written_policies);
-        built.chain(templates).chain(written).collect()
+        let released = self.released_policies();
+        (built.chain(templates).chain(written).chain(released)).collect()
+    }
+
+    /// The policies that releases of charts bring, as their values say, if these are not among
+    /// the manifests with the pods.
+    fn released_policies(&self) -> Vec<UnknownPart> {
+        let releases = self.objects.iter().filter_map(|object| match object {
+            Object::ContextObject(ContextObject::Custom(it)) if is_somewhere(it) => Some(it),
+            _ => None,
+        });
+        let releases = releases.filter(|object| !object.released_policies.is_empty());
+        let releases: Vec<&Arc<CustomObject>> = releases.collect();
+        if releases.is_empty() {
+            return Vec::new();
+        }
+        let by_namespace = self.labels_by_namespace();
+        let missing = releases.into_iter().filter(|object| {
+            let beside = by_namespace
+                .get(object.home())
+                .map_or(&[][..], Vec::as_slice);
+            !(object.released.iter()).any(|pods| pods.are_among(beside.iter().copied()))
+        });
+        let parts = missing.flat_map(|object| {
+            object.released_policies.iter().map(|policy| UnknownPart {
+                span: policy.span,
+                reason: format!(
+                    "{} `{}` asks its chart for policies",
+                    object.kind, object.meta.name
+                ),
+                namespace: Some(object.home().to_owned()),
+                pods: policy.pods.clone(),
+                effect: PartEffect::AddsPolicies(policy.direction),
+                is_limit: false,
+            })
+        });
+        parts.collect()
+    }
+
+    /// The labels of the workloads, by their namespace.
+    fn labels_by_namespace(&self) -> BTreeMap<&str, Vec<&Labels>> {
+        let mut by_namespace: BTreeMap<&str, Vec<&Labels>> = BTreeMap::new();
+        for object in &self.objects {
+            if let Object::Workload(workload) = object {
+                let home = workload.meta.namespace_name();
+                by_namespace.entry(home).or_default().push(&workload.labels);
+            }
+        }
+        by_namespace
     }
 
     /// The releases of charts that an object installs and of which nothing tells the pods: no
@@ -91,13 +140,7 @@ impl Part {
         if releases.is_empty() {
             return Vec::new();
         }
-        let mut by_namespace: BTreeMap<&str, Vec<&Labels>> = BTreeMap::new();
-        for object in &self.objects {
-            if let Object::Workload(workload) = object {
-                let home = workload.meta.namespace_name();
-                by_namespace.entry(home).or_default().push(&workload.labels);
-            }
-        }
+        let by_namespace = self.labels_by_namespace();
         let is_known = |object: &CustomObject| {
             let beside = by_namespace
                 .get(object.home())
@@ -113,6 +156,7 @@ impl Part {
                 object.kind, object.meta.name
             ),
             namespace: Some(object.home().to_owned()),
+            pods: None,
             effect: PartEffect::AddsPods,
             is_limit: false,
         });
@@ -123,11 +167,13 @@ impl Part {
 /// Whether an object installs a release of a chart into a namespace that it tells. An Application
 /// of Argo CD is taken apart where it is applied.
 fn is_release(object: &CustomObject) -> bool {
+    !object.released.is_empty() && object.group != "argoproj.io" && is_somewhere(object)
+}
+
+/// Whether an object tells the namespace in which something is made of it.
+fn is_somewhere(object: &CustomObject) -> bool {
     let is_somewhere = object.meta.namespace.is_some() || object.target_namespace.is_some();
-    !object.released.is_empty()
-        && object.group != "argoproj.io"
-        && is_somewhere
-        && !k8s::is_opaque(object.home())
+    is_somewhere && !k8s::is_opaque(object.home())
 }
 
 /// The policies that a controller writes because an object says so. Where the object names no
@@ -149,6 +195,7 @@ fn written_policies(object: &Object) -> Vec<UnknownPart> {
             span: object.meta.name.span,
             reason: format!("{} `{}` writes policies", object.kind, object.meta.name),
             namespace: policy.namespace.clone(),
+            pods: None,
             effect: effect(policy, *direction),
             is_limit: false,
         })

@@ -59,6 +59,7 @@ mod provenance;
 mod random_builds;
 mod reach;
 mod reference;
+mod released_policies;
 mod render;
 mod repository;
 mod rules;

@@ -93,7 +93,7 @@ impl Asked {
 }
 
 /// Adds what parts may bring to the stage of the NetworkPolicies.
-pub(super) fn add_policies(cluster: &Cluster, asked: Asked, stage: &mut Stage<'_>) {
+pub(super) fn add_policies<'c>(cluster: &'c Cluster, asked: Asked, stage: &mut Stage<'c>) {
     const EFFECTS: [PartEffect; 5] = [
         PartEffect::Isolates(Direction::Ingress),
         PartEffect::Isolates(Direction::Egress),
@@ -108,18 +108,24 @@ pub(super) fn add_policies(cluster: &Cluster, asked: Asked, stage: &mut Stage<'_
 
 /// Adds what parts may change, and policies for all pods that nobody can read, to a stage that
 /// decides before all others.
-pub(super) fn add_changes(cluster: &Cluster, asked: Asked, stage: &mut Stage<'_>) {
+pub(super) fn add_changes<'c>(cluster: &'c Cluster, asked: Asked, stage: &mut Stage<'c>) {
     for effect in [PartEffect::Covers, PartEffect::Changes] {
         add(cluster, asked, effect, End::Next, stage);
     }
 }
 
-fn add(cluster: &Cluster, asked: Asked, effect: PartEffect, end: End, stage: &mut Stage<'_>) {
+fn add<'c>(
+    cluster: &'c Cluster,
+    asked: Asked,
+    effect: PartEffect,
+    end: End,
+    stage: &mut Stage<'c>,
+) {
     for namespace in asked.namespaces(cluster) {
         for id in cluster.parts_in(namespace, &[effect]) {
             let subject = PodSet {
                 namespaces: NamespaceSet::One(namespace),
-                pods: None,
+                pods: cluster.unknown_part(id).pods.as_ref(),
                 host_network: HostNetwork::Unseen,
                 condition: None,
             };

@@ -40,10 +40,14 @@ impl<'t> External<'_, 't, '_> {
     ) -> Vec<(Value<'t>, Value<'t>)> {
         let library = self.kustomize.library;
         let mut found = Vec::new();
-        for item in self.kustomization.items(field) {
+        // Those that are written in place come before all that are named, whatever the list says
+        // (kustomize, `configureExternalTransformers`).
+        let items = self.kustomization.items(field).into_iter();
+        let (inline, named): (Vec<_>, Vec<_>) = items.partition(is_inline);
+        for item in inline.into_iter().chain(named) {
             let text = item.text().unwrap_or_default();
             let path = self.kustomization.path(text);
-            let read = if text.contains('\n') {
+            let read = if is_inline(&item) {
                 objects::values_of_text(library, &item)
             } else if let Some(read) = objects::values_of_file(library, &path) {
                 read
@@ -117,6 +121,12 @@ impl<'t> External<'_, 't, '_> {
             }
         }
     }
+}
+
+/// Whether a configuration is written in place, and no path.
+fn is_inline(item: &Value<'_>) -> bool {
+    let text = item.text().unwrap_or_default().trim_start();
+    text.contains('\n') || text.starts_with('{')
 }
 
 /// The transformers that kustomize has built in and that are not run here.

@@ -94,6 +94,7 @@ impl Fault {
                 Weight::Error => format!("this file cannot be read: {}", self.message),
                 _ => self.message.clone(),
             },
+            pods: None,
             namespace: namespace.map(|name| match name.as_str() {
                 "" => "default".to_owned(),
                 name => name.to_owned(),

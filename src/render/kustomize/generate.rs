@@ -118,7 +118,9 @@ impl<'t> Generator<'_, 't, '_> {
             faults.push(Fault::error(span, message));
             scalar("")
         });
-        metadata.set("name", span, name);
+        // A string for good, whatever is added to it.
+        let text = name.text().unwrap_or_default().to_owned();
+        metadata.set("name", span, Value::text_at(text, name.span()));
         let says_one = |value: &Value<'_>| !value.is_null() && value.text() != Some("");
         if let Some(namespace) = file::field(self.item, "namespace").filter(says_one) {
             metadata.set("namespace", namespace.span(), namespace);
