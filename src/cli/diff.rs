@@ -13,7 +13,7 @@ use super::complete;
 use super::configuration::{ClusterOptions, Configuration, HELM_READS_THE_DISK, StagedOptions};
 use super::endpoint::{Lookup, Mistake};
 use super::exit::Outcome;
-use super::input::Input;
+use super::input::{Input, repository_root};
 use super::reach::complaint;
 use super::target::{self, Target};
 use super::terminal::Terminal;
@@ -206,6 +206,7 @@ pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outc
     }
     notes.extend(elsewhere.lines());
     let report = DiffReport {
+        root: &repository_root(),
         sources: &sources,
         names,
         prefix,

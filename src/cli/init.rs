@@ -66,7 +66,7 @@ const PRE_COMMIT: &str = include_str!("../../examples/ci/pre-commit.yaml");
 
 pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outcome> {
     let wants_more = options.hook || options.ci.is_some();
-    let below = load::path_from_repository();
+    let [_, below] = load::repository_here().unwrap_or_default();
     if wants_more && !options.print && !below.is_empty() {
         let message = "hooks and CI jobs belong to the root of the repository: run it there";
         terminal.complain("init", message);

@@ -12,7 +12,7 @@ use crate::diagnostic::{Diagnostic, Severity};
 use crate::k8s::{Document, Opacity, Outcome as Became, WorkloadKind};
 use crate::load::{self, Limits, Listing, Loaded, ProblemKind, SkipReason};
 use crate::manifest::Focus;
-use crate::output::{Escaped, Problem, Summary, count, not_judged_lines};
+use crate::output::{Escaped, Problem, RepositoryRoot, Summary, count, not_judged_lines};
 use crate::progress;
 use crate::render::BROKEN_BUILD;
 use crate::source::{self, SourceId};
@@ -507,4 +507,10 @@ fn size(bytes: u64) -> String {
     } else {
         format!("{} MiB", bytes >> 20)
     }
+}
+
+/// The root of the repository that npcheck runs in.
+pub(super) fn repository_root() -> RepositoryRoot {
+    let [root, here] = load::repository_here().unwrap_or_default();
+    RepositoryRoot::new(root, here)
 }

@@ -8,7 +8,7 @@ use super::complete;
 use super::configuration::{ClusterOptions, Configuration, HELM_READS_THE_DISK};
 use super::exit::Outcome;
 use super::fixes;
-use super::input::Input;
+use super::input::{Input, repository_root};
 use super::known_findings::{KnownFindings, LeftOut};
 use super::selection::{SelectionOptions, SeverityOption};
 use super::states::{StateOptions, States};
@@ -556,9 +556,4 @@ fn report_suppressed(sources: &SourceMap, linted: &lint::Report, terminal: &mut 
 fn today() -> Date {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     Date::from_unix_seconds(since.map_or(0, |elapsed| elapsed.as_secs()))
-}
-
-/// The root of the repository that npcheck runs in.
-fn repository_root() -> RepositoryRoot {
-    RepositoryRoot::from_here(load::path_from_repository())
 }

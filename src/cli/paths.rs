@@ -23,6 +23,7 @@ use crate::source::SourceId;
 use crate::workspace::ClusterView;
 use clap::Args;
 use std::io;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 /// Show how one end can get to another, hop by hop
@@ -47,7 +48,7 @@ pub(super) struct Options {
     namespace: Option<String>,
     /// Only paths of at most this many hops
     #[arg(long, value_name = "N")]
-    hops: Option<usize>,
+    hops: Option<NonZeroUsize>,
     /// All paths, not only the shortest ones
     #[arg(long)]
     all: bool,
@@ -137,6 +138,10 @@ struct Question {
 }
 
 impl Options {
+    fn most_hops(&self) -> Option<usize> {
+        self.hops.map(NonZeroUsize::get)
+    }
+
     /// The destination and the manifests: `paths SRC k8s/` has no destination.
     fn destination(&self) -> (Option<&str>, Arguments) {
         let is_path = |text: &str| {
@@ -240,7 +245,7 @@ impl Options {
             matrix: matrix.clone(),
         };
         if question.to.is_none() {
-            answer.reached = certain.reached(self.hops.unwrap_or(usize::MAX));
+            answer.reached = certain.reached(self.most_hops().unwrap_or(usize::MAX));
             return answer;
         }
         (answer.paths, answer.has_more) = self.shown(&certain);
@@ -264,11 +269,11 @@ impl Options {
     fn shown(&self, paths: &Paths<'_, '_>) -> (Vec<crate::graph::Path>, bool) {
         let Some(shortest) = paths
             .shortest()
-            .filter(|hops| self.hops.is_none_or(|most| *hops <= most))
+            .filter(|hops| self.most_hops().is_none_or(|most| *hops <= most))
         else {
             return (Vec::new(), false);
         };
-        let longest = self.hops.unwrap_or(shortest + MORE_HOPS);
+        let longest = self.most_hops().unwrap_or(shortest + MORE_HOPS);
         let (hops, limit) = match self.all {
             true => (longest, MAX_PATHS),
             false => (shortest, MAX_SHORTEST),

@@ -16,7 +16,7 @@ mod walk;
 
 pub use git::{GitError, Repository, Revision, Snapshot};
 pub use helm::helm_template;
-pub use upwards::{OwnFile, path_from_repository};
+pub use upwards::{OwnFile, repository_here};
 
 use crate::source::{SourceId, SourceMap};
 use gather::Gathered;

@@ -95,23 +95,22 @@ impl OwnFile {
     }
 }
 
-/// The current directory as seen from the root of the git repository around it, with `/`
-/// between the parts; empty at the root, and where there is no repository.
+/// The root of the git repository around the current directory, and the way from there to that
+/// directory, which is empty at the root itself; both with `/` between the parts. `None` where
+/// there is no repository.
 #[must_use]
 #[expect(
     clippy::disallowed_methods,
     reason = "`load` is the reader of the disk"
 )]
-pub fn path_from_repository() -> String {
-    let Ok(here) = env::current_dir() else {
-        return String::new();
-    };
-    let mut above = here.ancestors();
-    let root = above.find(|directory| directory.join(".git").exists());
-    let below = root.and_then(|root| here.strip_prefix(root).ok());
-    let parts = below.into_iter().flat_map(Path::iter);
-    let parts: Vec<_> = parts.map(|part| part.to_string_lossy()).collect();
-    parts.join("/")
+pub fn repository_here() -> Option<[String; 2]> {
+    let here = env::current_dir().ok()?;
+    let root = here
+        .ancestors()
+        .find(|directory| directory.join(".git").exists())?;
+    let below = here.strip_prefix(root).ok()?;
+    let with_slashes = |path: &Path| path.to_string_lossy().replace('\\', "/");
+    Some([root, below].map(with_slashes))
 }
 
 /// The path without `.` and `..`, by its text alone.

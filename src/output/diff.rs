@@ -11,6 +11,7 @@ mod markdown;
 mod text;
 mod words;
 
+use super::place::RepositoryRoot;
 use super::style::Style;
 use crate::cluster::Cluster;
 use crate::graph::{Cause, Comparison, ComparisonQuery, Effect, EndSet, Level, Line, Move};
@@ -43,6 +44,8 @@ pub enum DiffFormat {
 /// Two states of the manifests, compared.
 #[derive(Debug)]
 pub struct DiffReport<'a> {
+    /// The root of the repository, from which formats for machines name files.
+    pub root: &'a RepositoryRoot,
     /// The texts of both.
     pub sources: &'a SourceMap,
     /// What the states are called: `git:main`, `work tree`.

@@ -10,37 +10,53 @@ use std::collections::HashMap;
 /// whatever the directory that npcheck runs in.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct RepositoryRoot {
-    /// The directory that npcheck runs in, relative to the root; empty at the root, and
-    /// where there is none.
+    /// Its path, with `/` between the parts; empty where there is no repository.
+    root: String,
+    /// The directory that npcheck runs in, relative to the root.
     here: String,
 }
 
 impl RepositoryRoot {
-    /// The root from which the current directory is `here`, with `/` between its parts.
+    /// The root at a path, from which the current directory is `here`; both with `/` between
+    /// their parts, and an empty path where there is no repository.
     #[must_use]
-    pub fn from_here(here: impl Into<String>) -> Self {
-        Self { here: here.into() }
+    pub fn new(root: impl Into<String>, here: impl Into<String>) -> Self {
+        Self {
+            root: root.into(),
+            here: here.into(),
+        }
     }
 
-    /// The name of a file relative to the root; unchanged where it is absolute, or no file.
+    /// The name of a file relative to the root; unchanged where it is elsewhere, or no file.
     #[must_use]
     pub fn name(&self, file: &str) -> String {
-        let is_file = !file.starts_with(['/', '<']) && file.as_bytes().get(1) != Some(&b':');
-        if self.here.is_empty() || !is_file {
+        let is_absolute = file.starts_with('/') || file.as_bytes().get(1) == Some(&b':');
+        if self.root.is_empty() || file.starts_with('<') {
             return file.to_owned();
         }
-        let mut parts: Vec<&str> = self.here.split('/').collect();
-        for part in file.split('/') {
+        let root: Vec<&str> = parts(&self.root).collect();
+        let mut found: Vec<&str> = match is_absolute {
+            true => Vec::new(),
+            false => root.iter().copied().chain(parts(&self.here)).collect(),
+        };
+        for part in parts(file) {
             match part {
-                "" | "." => {}
-                ".." if parts.last().is_some_and(|last| *last != "..") => {
-                    parts.pop();
+                ".." => {
+                    found.pop();
                 }
-                part => parts.push(part),
+                part => found.push(part),
             }
         }
-        parts.join("/")
+        match found.strip_prefix(&root[..]) {
+            Some(below) => below.join("/"),
+            None => file.to_owned(),
+        }
     }
+}
+
+/// The parts of a path that say something.
+fn parts(path: &str) -> impl Iterator<Item = &str> {
+    path.split('/').filter(|part| !matches!(*part, "" | "."))
 }
 
 /// A region of a file. Spans of several lines end with their first one, as tools that show
@@ -192,17 +208,24 @@ mod tests {
 
     #[test]
     fn names_are_seen_from_the_root() {
-        let root = RepositoryRoot::from_here("clusters/dev");
+        let root = RepositoryRoot::new("/home/me/repo", "clusters/dev");
         for (name, expected) in [
             ("a.yaml", "clusters/dev/a.yaml"),
             ("./k8s/a.yaml", "clusters/dev/k8s/a.yaml"),
             ("../base/a.yaml", "clusters/base/a.yaml"),
-            ("../../../a.yaml", "../a.yaml"),
+            ("../../../a.yaml", "../../../a.yaml"),
+            ("../../../repo/a.yaml", "a.yaml"),
+            ("/home/me/repo/k8s/a.yaml", "k8s/a.yaml"),
+            ("/home/me/repository/a.yaml", "/home/me/repository/a.yaml"),
             ("/srv/a.yaml", "/srv/a.yaml"),
             ("<stdin>", "<stdin>"),
         ] {
             assert_eq!(root.name(name), expected);
         }
+        let root = RepositoryRoot::new("/home/me/repo", "");
+        assert_eq!(root.name("./a.yaml"), "a.yaml");
+        let root = RepositoryRoot::new("C:/repo", "");
+        assert_eq!(root.name("C:/repo/a.yaml"), "a.yaml");
         assert_eq!(RepositoryRoot::default().name("./a.yaml"), "./a.yaml");
     }
 

@@ -35,7 +35,8 @@ pub(super) fn write(report: &DiffReport<'_>, out: &mut dyn Write) -> io::Result<
             let place = here.map_or_else(String::new, |cause| {
                 let source = report.sources.get(cause.span.source);
                 let position = source.position(cause.span.start);
-                let file = GithubProperty(source.name());
+                let file = report.root.name(source.name());
+                let file = GithubProperty(&file);
                 format!(
                     "file={file},line={},col={},",
                     position.line, position.column
