@@ -148,6 +148,7 @@ impl Cluster {
         let (platform, ()) = rayon::join(platform, sort_in);
         cluster.platform = platform;
         cluster.context_objects = context_objects;
+        cluster.open_written_labels();
         cluster.with_enforcement(&EnforcementSettings::default())
     }
 

@@ -24,6 +24,7 @@ mod primary_networks;
 mod plugin_resources;
 mod roots;
 mod undeployed;
+mod written_labels;
 
 pub use cilium_options::{CiliumOptions, CiliumSettings, PolicyMode, Switch, not_modelled};
 pub use cni::Cni;

@@ -29,9 +29,8 @@ pub struct CustomObject {
     pub target_namespace: Option<Text>,
     /// The policies that a controller makes of it.
     pub written_policies: Vec<WrittenPolicy>,
-    /// The keys of the labels that an admission controller puts on other objects because of
-    /// it, sorted.
-    pub written_labels: Vec<String>,
+    /// The labels that an admission controller puts on other objects because of it.
+    pub written_labels: Vec<WrittenLabel>,
     /// The pods of the release of a chart that it installs.
     pub released: Vec<ReleasedPods>,
     /// The policies that come with that release, as its values say.
@@ -51,11 +50,49 @@ pub struct WrittenPolicy {
     pub directions: Vec<Direction>,
 }
 
+/// A label that an admission controller puts on objects.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct WrittenLabel {
+    /// Its key.
+    pub key: String,
+    /// Which objects get it.
+    pub holder: LabelHolder,
+    /// The names of the namespaces that it is written in, or on; `*` and `?` stand for other
+    /// characters. Empty for all of them.
+    pub namespaces: Vec<String>,
+    /// What becomes of one that is there.
+    pub overwrites: Overwrites,
+}
+
+/// Which objects a label is written on.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LabelHolder {
+    /// Pods, whatever makes them.
+    Pods,
+    /// The pods that an object of this kind makes; the kind in lower case.
+    PodsOf(String),
+    /// Namespaces.
+    Namespaces,
+    /// Other objects, which no policy asks for labels.
+    Others,
+}
+
+/// What becomes of a label that is there when one of its key is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Overwrites {
+    /// It stays.
+    Never,
+    /// It gets another value.
+    Value,
+    /// It may get another value, or be taken away.
+    All,
+}
+
 impl CustomObject {
     /// Whether an admission controller puts a label of this key on objects because of it.
     #[must_use]
     pub fn writes_label(&self, key: &str) -> bool {
-        self.written_labels.iter().any(|label| label == key)
+        self.written_labels.iter().any(|label| label.key == key)
     }
 
     /// The namespace in which something is made of it, as far as it tells.

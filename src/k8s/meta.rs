@@ -264,6 +264,38 @@ impl ObjectMeta {
     }
 }
 
+/// What the value of a label begins with that may not be there at all.
+const MAY_BE_SET: &str = "${may be set by ";
+
+/// What the value of a label begins with that is there, and may be another one.
+const MAY_BE_CHANGED: &str = "${may be changed by ";
+
+/// The value of a label that something may put on an object, with any value, or not.
+#[must_use]
+pub fn label_that_may_be_set(by: &str) -> Text {
+    Text::from(format!("{MAY_BE_SET}{by}}}").as_str())
+}
+
+/// The value of a label that an object has, and that something may change.
+#[must_use]
+pub fn label_value_that_may_be_set(by: &str) -> Text {
+    Text::from(format!("{MAY_BE_CHANGED}{by}}}").as_str())
+}
+
+/// What may set a label with this value, or change it.
+#[must_use]
+pub fn may_be_set_by(value: &str) -> Option<&str> {
+    let starts = [MAY_BE_SET, MAY_BE_CHANGED].into_iter();
+    let by = starts.filter_map(|start| value.strip_prefix(start)).next();
+    by.map(|by| by.trim_end_matches('}'))
+}
+
+/// Whether a label with this value may not be there at all.
+#[must_use]
+pub fn may_be_absent(value: &str) -> bool {
+    value.starts_with(MAY_BE_SET)
+}
+
 /// Whether a scalar is a hole that another tool fills in: `{{ … }}`, `${VAR}` or a
 /// SOPS `ENC[…]`. Such a value may be anything.
 #[must_use]

@@ -49,7 +49,7 @@ pub use cluster_network_policy::{
 };
 pub use config_map::{ConfigMap, ConfigMapReference};
 pub use controller::Controller;
-pub use custom::{CustomObject, WrittenPolicy};
+pub use custom::{CustomObject, LabelHolder, Overwrites, WrittenLabel, WrittenPolicy};
 pub use documents::{Documents, document_at};
 pub use egress_firewall::{
     EGRESS_FIREWALL_NAME, EgressFirewall, EgressFirewallDestination, EgressFirewallPort,
@@ -59,6 +59,7 @@ pub use entrypoint::{Backend, BackendPort, Entrypoint, EntrypointKind, Gateway, 
 pub use kustomization::{Kustomization, Placement};
 pub use meta::{
     Field, Holes, Label, Labels, NAMESPACE_NAME_LABEL, ObjectMeta, OwnerReference, is_opaque,
+    label_that_may_be_set, label_value_that_may_be_set, may_be_absent, may_be_set_by,
 };
 pub use monitor::{
     Monitor, MonitorEndpoint, MonitorKind, MonitoredNamespaces, Prometheus, PrometheusKind,

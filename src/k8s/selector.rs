@@ -4,7 +4,7 @@
 //! decided by the policy that holds it.
 
 use super::controller::Controller;
-use super::meta::{Label, Labels, is_opaque};
+use super::meta::{Label, Labels, is_opaque, may_be_absent};
 use crate::source::{Span, Spanned, Text};
 use std::fmt;
 
@@ -216,6 +216,7 @@ impl LabelSelector {
             let compares = matches!(requirement.operator.value, Operator::In | Operator::NotIn);
             match value {
                 Some(value) if compares && (values_opaque || is_opaque(value)) => Truth::Unknown,
+                Some(value) if may_be_absent(value) => Truth::Unknown,
                 value => requirement.holds(value).into(),
             }
         });

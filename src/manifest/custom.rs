@@ -4,8 +4,7 @@
 
 use super::context_object::text;
 use super::object::Identity;
-use super::written;
-use super::{meta, release};
+use super::{meta, release, written, written_labels};
 use crate::k8s::{CustomObject, Labels, ObjectMeta};
 use crate::yaml::tree::Node;
 use std::sync::Arc;
@@ -50,7 +49,9 @@ pub(super) fn read(
     meta: impl FnOnce() -> ObjectMeta,
 ) -> Option<CustomObject> {
     let group = identity.group();
-    if !group.contains('.') || group.ends_with(".k8s.io") && !group.ends_with("x-k8s.io") {
+    let is_of_kubernetes = group.ends_with(".k8s.io") && !group.ends_with("x-k8s.io");
+    let is_mutation = written_labels::is_mutation_of_kubernetes(identity);
+    if !group.contains('.') || is_of_kubernetes && !is_mutation {
         return None;
     }
     let spec = node.find(&["spec"]);
@@ -65,6 +66,8 @@ pub(super) fn read(
     let target = target.or_else(|| text(node, &["spec", "destination", "namespace"]));
     let meta = meta();
     let released = release::read(node, identity, &meta);
+    let written_labels = spec.map(|spec| written_labels::read(spec, identity, &meta));
+    let written_labels = written_labels.unwrap_or_default();
     Some(CustomObject {
         released: released.pods,
         released_policies: released.policies,
@@ -76,7 +79,7 @@ pub(super) fn read(
         describes_pods: found.describes_pods,
         target_namespace: target.map(|target| target.value),
         written_policies: spec.map(written::policies).unwrap_or_default(),
-        written_labels: spec.map(written::labels).unwrap_or_default(),
+        written_labels,
     })
 }
 

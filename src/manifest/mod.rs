@@ -55,6 +55,7 @@ mod unreadable;
 mod user_defined_network;
 mod workload;
 mod written;
+mod written_labels;
 
 pub use focus::Focus;
 

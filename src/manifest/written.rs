@@ -1,11 +1,9 @@
-//! What a controller writes by itself because an object says so: policies that it generates,
-//! labels that it puts on other objects.
+//! The policies that a controller writes by itself because an object says so.
 //!
 //! Refuses to know which controllers run, and which objects a rule of theirs matches.
 
 use crate::k8s::{Direction, WrittenPolicy, is_opaque};
 use crate::yaml::tree::Node;
-use std::collections::BTreeSet;
 
 /// How deep an object is looked into.
 const DEPTH: usize = 24;
@@ -181,51 +179,6 @@ fn allows(policy: Node<'_>) -> bool {
     })
 }
 
-/// The keys of the labels that an admission controller puts on objects by a rule of this
-/// object: Kyverno's `mutate`, Gatekeeper's `AssignMetadata`.
-pub(super) fn labels(spec: Node<'_>) -> Vec<String> {
-    let mut found = BTreeSet::new();
-    let rules = spec.get("rules").into_iter().flat_map(Node::items);
-    for mutation in rules.filter_map(|rule| rule.get("mutate")) {
-        look_for_labels(mutation, DEPTH, &mut found);
-    }
-    let location = spec.get("location").and_then(Node::as_str);
-    let key = location.and_then(|it| it.strip_prefix("metadata.labels."));
-    found.extend(key.map(|key| key.trim_matches(['"', '\'']).to_owned()));
-    found.into_iter().collect()
-}
-
-fn look_for_labels(node: Node<'_>, depth: usize, found: &mut BTreeSet<String>) {
-    const POINTER: &str = "/metadata/labels/";
-    if depth == 0 {
-        return;
-    }
-    let text = node.as_str().unwrap_or_default();
-    for (at, _) in text.match_indices(POINTER) {
-        let rest = &text[at + POINTER.len()..];
-        let end = rest.find(|next: char| next.is_whitespace() || "\"',}".contains(next));
-        let key = &rest[..end.unwrap_or(rest.len())];
-        // RFC 6901.
-        found.insert(key.replace("~1", "/").replace("~0", "~"));
-    }
-    for item in node.items() {
-        look_for_labels(item, depth - 1, found);
-    }
-    for entry in node.entries() {
-        let key = entry.key.key_text();
-        if key.trim_matches(|next| "+()".contains(next)) == "labels" {
-            let keys = entry.value.entries().map(|label| {
-                // `+(key)` sets a label that is not there.
-                let key = label.key.key_text();
-                let key = key.strip_prefix("+(").and_then(|key| key.strip_suffix(')'));
-                key.map_or_else(|| label.key.key_text().into_owned(), str::to_owned)
-            });
-            found.extend(keys);
-        }
-        look_for_labels(entry.value, depth - 1, found);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use crate::k8s::{ContextObject, Object};
@@ -280,22 +233,6 @@ mod tests {
                 "",
             ),
             (
-                rule(
-                    "{mutate: {patchStrategicMerge: {metadata: {labels: {+(team): x, name: y}}}}}",
-                ),
-                "name team",
-            ),
-            (
-                rule("{mutate: {patchesJson6902: '- {op: add, path: /metadata/labels/a~1b}'}}"),
-                "a/b",
-            ),
-            (
-                "{apiVersion: mutations.gatekeeper.sh/v1, kind: AssignMetadata, \
-                 metadata: {name: a}, spec: {location: 'metadata.labels.\"a.b/c\"'}}"
-                    .to_owned(),
-                "a.b/c",
-            ),
-            (
                 "{apiVersion: capsule.clastix.io/v1beta2, kind: Tenant, metadata: {name: a}, \
                  spec: {networkPolicies: {items: [{policyTypes: [Ingress]}]}}}"
                     .to_owned(),
@@ -316,7 +253,6 @@ mod tests {
                         let types: Vec<&str> = types.collect();
                         format!("{verb} {} {place}", types.join("+"))
                     }));
-                    words.extend(object.written_labels.iter().cloned());
                 }
             }
             assert_eq!(words.join(" "), expected, "{text}");

@@ -76,7 +76,7 @@ pub(crate) fn reason(cluster: &Cluster, reason: &SideReason) -> String {
                 format!("{side}: unknown, as a namespace is not among the manifests")
             }
             ReasonCode::UnknownLabels => {
-                format!("{side}: unknown, as it depends on labels of pods that are not known")
+                format!("{side}: unknown, as it depends on labels that are not known")
             }
             ReasonCode::Substitution => {
                 format!("{side}: unknown, as another tool fills in a part")

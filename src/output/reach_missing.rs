@@ -138,7 +138,12 @@ impl Words<'_> {
         match miss {
             Miss::PodLabel(requirement) | Miss::NamespaceLabel(requirement) => {
                 let wanted = wanted(requirement);
+                let writer = requirement.may_be_written_by();
                 let what = match (miss, requirement.is_opaque()) {
+                    (_, true) if writer.is_some() => {
+                        let key = requirement.wanted.key();
+                        reach_plugin::written(writer.unwrap_or_default(), key, &wanted)
+                    }
                     (_, true) => format!("what another tool fills in for {wanted}"),
                     (Miss::NamespaceLabel(_), false) => {
                         let namespace = full_name.split('/').next().unwrap_or_default();

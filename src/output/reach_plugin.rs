@@ -7,7 +7,7 @@ use crate::engine::{Asks, ConnectionSet, LabelTest, PeerRef, PortRef, RuleRef, R
 use crate::k8s::{
     CalicoEntity, CalicoPort, CalicoRule, CiliumAddresses, CiliumFqdn, CiliumPeerField,
     CiliumPeers, CiliumPort, CiliumPortReference, CiliumPortRule, CiliumProtocol, CiliumServices,
-    Direction, EgressFirewallDestination, Operator, Truth,
+    Direction, EgressFirewallDestination, Operator, Truth, may_be_set_by,
 };
 use crate::source::{Span, Spanned};
 use std::fmt::Display;
@@ -140,9 +140,21 @@ pub(super) fn unmet(unmet: &Unmet, other: &str) -> String {
     }
 }
 
+/// What is missing where an admission controller may write a label that is asked for.
+pub(super) fn written(writer: &str, key: &str, wanted: &str) -> String {
+    format!("whether {writer} sets the label {key}: a rule asks for {wanted}")
+}
+
 /// What a part of a selector wants, if it is not known whether an end has it, by the end's
 /// short name and its namespace's.
 pub(super) fn doubt(unmet: &Unmet, end: &str, namespace: &str) -> String {
+    let written = unmet.found.iter().find_map(|(key, value)| {
+        let writer = may_be_set_by(value.as_deref()?)?;
+        Some((writer, key))
+    });
+    if let Some((writer, key)) = written {
+        return self::written(writer, key, key);
+    }
     match &unmet.asks {
         asks if asks.is_opaque() => {
             "what another tool fills in for a selector of the CNI plugin".to_owned()

@@ -2,8 +2,11 @@
 
 use crate::cluster::{Cluster, PolicyId, WorkloadId};
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::engine::{self, ConnectionSet, Endpoint, Engine};
-use crate::k8s::{Direction, LabelSelector, NetworkPolicy, NetworkPolicyPeer, PeerPlace};
+use crate::engine::{self, ConnectionSet, Endpoint, Engine, PortSet};
+use crate::k8s::{
+    ContainerPort, Direction, LabelSelector, NetworkPolicy, NetworkPolicyPeer, PeerPlace, Protocol,
+    Workload,
+};
 use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, words};
 use crate::source::Span;
 use std::collections::{BTreeSet, HashMap};
@@ -18,7 +21,8 @@ declare_rule! {
     /// longer matches any.
     ///
     /// Pods that are removed together with their policies are not reported, and neither are
-    /// connections that no rule names by label.
+    /// connections that no rule names by label, or those to a port that moved where its new
+    /// number is allowed. What several rules allowed is reported once.
     ///
     /// ## Why is this bad?
     ///
@@ -87,7 +91,7 @@ declare_rule! {
         tier: Stable,
         evidence: "the state before the change is the evidence; tried on changes of the fixtures",
         fix: None,
-        mutes: &["unmatched-namespace-selector", "unmatched-peer-selector", "unmatched-pod-selector"],
+        mutes: &["one-sided-flow", "unmatched-namespace-selector", "unmatched-peer-selector", "unmatched-pod-selector"],
         since: "0.1.0",
     }
 }
@@ -106,7 +110,7 @@ impl Rule for FlowLost {
         };
         let change = Change::new(earlier, cx.engine);
         let mut findings = Vec::new();
-        let mut left = MAX_PAIRS;
+        let mut named = Vec::new();
         for id in change.before().policy_ids() {
             let policy = &change.before().policy(id).object;
             if !policy.meta.is_accepted || !policy.meta.holes.is_empty() {
@@ -114,12 +118,23 @@ impl Rule for FlowLost {
             }
             let told = emptied(cx, &change, id, &mut findings);
             for place in policy.peers().filter(|it| policy.applies_to(it.direction)) {
-                if told.contains("spec.podSelector") || told.contains(&place.path()) {
-                    continue;
-                }
-                if let Some(lost) = Lost::of(&change, id, place, &mut left) {
-                    findings.push(lost.describe(cx, &change));
-                }
+                let is_told = told.contains("spec.podSelector") || told.contains(&place.path());
+                let fate = match is_told {
+                    true => Fate::Told,
+                    false => change.fate(id, &place),
+                };
+                named.push((fate, id, place));
+            }
+        }
+        // What several rules named is told of the one that explains it best.
+        named.sort_by_key(|(fate, ..)| *fate);
+        let mut left = MAX_PAIRS;
+        let mut told = Told::new();
+        for (fate, id, place) in named {
+            if let Some(lost) = Lost::of(&change, id, place, &mut left, &mut told)
+                && fate != Fate::Told
+            {
+                findings.push(lost.describe(cx, &change));
             }
         }
         if left == 0 {
@@ -132,6 +147,20 @@ impl Rule for FlowLost {
         }
     }
 }
+
+/// What became of a rule that named connections, what explains most that they are closed first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Fate {
+    /// A selector of it matches nothing any more, and that is told.
+    Told,
+    /// It is gone, or has another peer.
+    Gone,
+    /// It is still there.
+    Kept,
+}
+
+/// By pair of pods as they are now, source first: the connections that are told to be closed.
+type Told = HashMap<(WorkloadId, WorkloadId), ConnectionSet>;
 
 /// A cluster before and after a change.
 struct Change<'e> {
@@ -160,6 +189,45 @@ impl<'e> Change<'e> {
     fn workload_now(&self, id: WorkloadId) -> Option<WorkloadId> {
         let name = self.before().workload_name(id);
         self.by_name.get(&name).copied()
+    }
+
+    /// What became of a peer of a policy.
+    fn fate(&self, id: PolicyId, place: &PeerPlace<'_>) -> Fate {
+        let now = self.policy_now(id);
+        let policy = now.map(|now| &self.now.cluster().policy(now).object);
+        match policy.is_some_and(|policy| peer_now(policy, place).is_some()) {
+            true => Fate::Kept,
+            false => Fate::Gone,
+        }
+    }
+
+    /// The ports that a workload declared under numbers that it no longer has, with the numbers
+    /// that they have now: those of the same name, else the only one of the protocol.
+    fn moved_ports(&self, before: WorkloadId, now: WorkloadId) -> Vec<(Protocol, u16, u16)> {
+        let ports =
+            |workload: &'e Workload| -> Vec<&'e ContainerPort> { workload.ports().collect() };
+        let before = ports(&self.before().workload(before).object);
+        let now = ports(&self.now.cluster().workload(now).object);
+        let moved = before.iter().filter_map(|port| {
+            let of_protocol = |it: &&&ContainerPort| it.protocol == port.protocol;
+            let mut others = now.iter().filter(of_protocol);
+            if others
+                .clone()
+                .any(|it| it.number.value == port.number.value)
+            {
+                return None;
+            }
+            let name = |port: &ContainerPort| port.name.as_ref().map(|name| name.value.clone());
+            let own = name(port);
+            let namesake = others.clone().find(|it| own.is_some() && name(it) == own);
+            let is_only = before.iter().filter(of_protocol).count() == 1;
+            let successor = namesake.or_else(|| {
+                let only = others.next().filter(|_| is_only)?;
+                others.next().is_none().then_some(only)
+            });
+            Some((port.protocol, port.number.value, successor?.number.value))
+        });
+        moved.collect()
     }
 
     /// The policy as it is now; `None` if it is gone.
@@ -316,8 +384,8 @@ struct Lost<'c> {
     connections: ConnectionSet,
     /// The peer's end of the first pair, before and now.
     other: (WorkloadId, WorkloadId),
-    /// How many more pairs there are.
-    more: usize,
+    /// All pairs as they are now, source first.
+    pairs: Vec<(WorkloadId, WorkloadId)>,
 }
 
 impl<'c> Lost<'c> {
@@ -326,6 +394,7 @@ impl<'c> Lost<'c> {
         policy: PolicyId,
         place: PeerPlace<'c>,
         left: &mut usize,
+        told: &mut Told,
     ) -> Option<Self> {
         let (before, now) = (change.earlier.relation(), change.now.relation());
         let ports = place.rule.ports.items();
@@ -354,9 +423,23 @@ impl<'c> Lost<'c> {
                 let destination = Endpoint::workload(change.before(), pair.1);
                 let named = engine::ports_at(ports, &destination).certain;
                 let lost = allowed.intersection(&named).difference(&kept);
+                if lost.is_empty() {
+                    continue;
+                }
+                let told = told.entry(pair_now).or_insert_with(ConnectionSet::none);
+                let moved = change.moved_ports(pair.1, pair_now.1).into_iter();
+                let lost = moved
+                    .filter(|(protocol, _, number)| kept.contains(*protocol, *number))
+                    .fold(lost.difference(told), |lost, (protocol, number, _)| {
+                        let moved = ConnectionSet::of(protocol, PortSet::single(number));
+                        lost.difference(&moved)
+                    });
+                if lost.is_empty() {
+                    continue;
+                }
+                *told = told.union(&lost);
                 match &mut found {
-                    _ if lost.is_empty() => {}
-                    Some(found) => found.more += 1,
+                    Some(found) => found.pairs.push(pair_now),
                     None => {
                         found = Some(Self {
                             policy,
@@ -364,7 +447,7 @@ impl<'c> Lost<'c> {
                             pair: pair_now,
                             connections: lost,
                             other: (*other, *other_now),
-                            more: 0,
+                            pairs: vec![pair_now],
                         });
                     }
                 }
@@ -374,9 +457,24 @@ impl<'c> Lost<'c> {
     }
 
     fn describe(&self, cx: &Context<'_>, change: &Change<'_>) -> Diagnostic {
+        let finding = self.explain(cx, change);
+        let name = |id: &WorkloadId| cx.cluster.workload_name(*id);
+        let sources: BTreeSet<_> = self.pairs.iter().map(|(source, _)| source).collect();
+        let destinations: BTreeSet<_> = self.pairs.iter().map(|(_, it)| it).collect();
+        // Between these ends there is nothing else.
+        match sources.len() * destinations.len() == self.pairs.len() {
+            true => finding.between(
+                sources.into_iter().map(name).collect(),
+                destinations.into_iter().map(name).collect(),
+            ),
+            false => finding,
+        }
+    }
+
+    fn explain(&self, cx: &Context<'_>, change: &Change<'_>) -> Diagnostic {
         let cluster = cx.cluster;
         let [source, destination] = [self.pair.0, self.pair.1].map(|id| cluster.workload_name(id));
-        let more = match self.more {
+        let more = match self.pairs.len() - 1 {
             0 => String::new(),
             more => format!(" (and {})", words::count(more, "more connection")),
         };

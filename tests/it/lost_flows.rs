@@ -130,3 +130,69 @@ fn a_change_that_closes_nothing_is_not_told() {
     repository.write("web.yaml", WEB.replace("app: web", "app: web, tier: front"));
     assert_eq!(told(&repository), [""; 0]);
 }
+
+/// The cart on another port, as it and its Pods are called.
+fn moved(port: &str) -> (String, String) {
+    (
+        CART.replace("containerPort: 8080", port),
+        ALLOW.replace(
+            "port: 8080",
+            &format!("port: {}", port.rsplit(' ').next().unwrap()),
+        ),
+    )
+}
+
+#[test]
+fn a_port_that_moves_with_its_rules_is_no_loss() {
+    let repository = repository("moved");
+    let (cart, allow) = moved("containerPort: 9090");
+    repository.write("cart.yaml", &cart);
+    assert_eq!(
+        told(&repository),
+        [""; 0],
+        "the rule is not touched, and allows what it did"
+    );
+    repository.write("allow.yaml", &allow);
+    assert_eq!(told(&repository), [""; 0], "both have moved");
+    // The pods declare another port beside it: which one has taken its place is not known.
+    let two = "containerPort: 9090}, {containerPort: 9091";
+    repository.write("cart.yaml", CART.replace("containerPort: 8080", two));
+    assert_eq!(told(&repository), ["allow.yaml:3:18:"]);
+}
+
+#[test]
+fn a_named_port_that_moves_is_no_loss() {
+    let repository = repository("moved-name");
+    let named = |number: &str| {
+        let port = format!("name: http, containerPort: {number}}}, {{containerPort: 7000");
+        CART.replace("containerPort: 8080", &port)
+    };
+    repository.write("cart.yaml", named("8080"));
+    repository.write("allow.yaml", ALLOW.replace("port: 8080", "port: http"));
+    repository.commit();
+    repository.write("cart.yaml", named("8081"));
+    assert_eq!(told(&repository), [""; 0]);
+    // One that the rule does not follow is one.
+    repository.write("allow.yaml", ALLOW.replace("port: 8080", "port: 7001"));
+    assert_eq!(told(&repository), ["allow.yaml:3:18:"]);
+}
+
+#[test]
+fn a_connection_that_several_rules_name_is_told_once() {
+    let repository = repository("once");
+    let out = "\
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: web, namespace: web}
+spec:
+  podSelector: {}
+  policyTypes: [Egress]
+  egress: [{to: [{namespaceSelector: {}, podSelector: {matchLabels: {app: cart}}}]}]
+";
+    repository.write("out.yaml", out);
+    repository.commit();
+    fs::remove_file(repository.root.join("allow.yaml")).unwrap();
+    assert_eq!(told(&repository), ["deny.yaml:3:18:"]);
+    let all = repository.run(&["lint", "-o", "concise", "--new-from", "HEAD"]);
+    assert!(!all.stdout.contains("one-sided-flow"), "{}", all.stdout);
+}

@@ -76,6 +76,7 @@ mod verdict;
 mod whole_trees;
 mod width;
 mod written;
+mod written_labels;
 
 #[cfg(unix)]
 mod completing;

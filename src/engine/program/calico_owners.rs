@@ -8,7 +8,7 @@ use crate::engine::addresses::{AddressRange, merge_ranges};
 use crate::engine::{HashMap, PodView};
 use crate::k8s::{
     API_SERVER_SERVICE, CalicoEntity, CalicoSelector, Controller, Labels, Looked,
-    NAMESPACE_NAME_LABEL, Service, Truth, is_opaque,
+    NAMESPACE_NAME_LABEL, Service, Truth, is_opaque, may_be_absent,
 };
 use std::net::IpAddr;
 
@@ -306,6 +306,7 @@ impl<'a, 'c> View<'a, 'c> {
     /// key.
     pub(super) fn look(self, key: &str) -> Looked<'a> {
         match self.get(key) {
+            Some(found) if may_be_absent(found) => Looked::Unknown,
             Some(found) if is_opaque(found) => Looked::SomeValue,
             Some(found) => Looked::Value(found),
             None => match self.added(key) {

@@ -7,7 +7,9 @@ use super::condition::{Asks, LabelTest, Unmet};
 use crate::cluster::CiliumOptions;
 use crate::engine::PodView;
 use crate::engine::endpoint::SERVICE_ACCOUNT_KEY;
-use crate::k8s::{Controller, LabelSelector, NAMESPACE_NAME_LABEL, Operator, Truth, is_opaque};
+use crate::k8s::{
+    Controller, LabelSelector, NAMESPACE_NAME_LABEL, Operator, Truth, is_opaque, may_be_absent,
+};
 
 /// The label with the name of a pod's namespace.
 pub(super) const NAMESPACE_KEY: &str = "io.kubernetes.pod.namespace";
@@ -542,7 +544,8 @@ impl IdentityRequirement {
             }
         }
         let compares = matches!(self.operator, Operator::In | Operator::NotIn);
-        if compares && found.is_some_and(is_opaque) {
+        let is_open = |found| compares && is_opaque(found) || may_be_absent(found);
+        if found.is_some_and(is_open) {
             return Truth::Unknown;
         }
         match self.may_be_dropped && self.holds(found) != self.holds(None) {

@@ -9,7 +9,7 @@ use crate::engine::program::{Block, Matcher, Peer, PeerRef};
 use crate::engine::{Address, AddressRange, Endpoint, NamespaceView, PodView};
 use crate::k8s::{
     CiliumPeers, Controller, Label, LabelSelector, LabelSelectorRequirement, Labels, Operator,
-    Truth, is_opaque,
+    Truth, is_opaque, may_be_absent,
 };
 use crate::source::{Spanned, Text};
 use ipnet::IpNet;
@@ -210,6 +210,7 @@ fn depends_on_a_gap(wanted: Wanted<'_>, found: Option<&Label>, view: LabelView<'
         Some(found) if wanted.holds(Some(&found.value)) && matches!(wanted, Wanted::Label(_)) => {
             false
         }
+        Some(found) if may_be_absent(&found.value) => true,
         Some(found) => wanted.compares() && (is_opaque(&found.value) || wanted.has_opaque_value()),
         // The name of a namespace is known even where its manifest is not (S2).
         None => {

@@ -9,7 +9,7 @@ use super::side::{PolicyTrace, RuleTrace, Scope, SideTrace, StageTrace};
 use crate::engine::ConnectionSet;
 use crate::engine::program::condition::Asks;
 use crate::engine::program::{End, PolicyRef, RuleRef, StageName};
-use crate::k8s::{Action, Truth, is_opaque};
+use crate::k8s::{Action, Truth, is_opaque, may_be_set_by};
 
 /// Why a connection, or a rule for it, came out as it did. The names are stable: they
 /// are part of the JSON form.
@@ -62,7 +62,7 @@ pub enum ReasonCode {
     BaselinePass,
     /// It depends on labels of a namespace that is not among the inputs.
     UnknownNamespace,
-    /// It depends on labels of pods, which nobody knows or of which some pods have others.
+    /// It depends on labels, which nobody knows or of which some pods have others.
     UnknownLabels,
     /// It depends on text that another tool fills in.
     Substitution,
@@ -408,6 +408,9 @@ impl Miss<'_> {
         match self {
             Self::PodLabel(requirement) | Self::NamespaceLabel(requirement) => {
                 match (requirement.truth, requirement.is_opaque(), self) {
+                    (Truth::Unknown, ..) if requirement.may_be_written_by().is_some() => {
+                        ReasonCode::UnknownLabels
+                    }
                     (Truth::Unknown, true, _) => ReasonCode::Substitution,
                     (Truth::Unknown, false, Self::PodLabel(_)) => ReasonCode::UnknownLabels,
                     (Truth::Unknown, false, _) => ReasonCode::UnknownNamespace,
@@ -451,7 +454,13 @@ impl Miss<'_> {
     }
 }
 
-impl Requirement<'_> {
+impl<'c> Requirement<'c> {
+    /// What may write the label that it is about.
+    #[must_use]
+    pub fn may_be_written_by(&self) -> Option<&'c str> {
+        may_be_set_by(&self.found?.value)
+    }
+
     /// Whether it compares text that another tool fills in.
     #[must_use]
     pub fn is_opaque(&self) -> bool {
