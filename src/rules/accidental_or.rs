@@ -151,6 +151,16 @@ struct Pair<'p> {
     shape: Shape<'p>,
 }
 
+impl Pair<'_> {
+    /// Whether the two stand in a list with other peers.
+    fn is_in_longer_list(&self) -> bool {
+        match self.shape {
+            Shape::OneList(rule) => rule.peers.items().len() > 2,
+            Shape::TwoRules(_) => false,
+        }
+    }
+}
+
 /// How many workloads each reading means, as far as they are known.
 struct Reach {
     namespaces: Vec<NamespaceId>,
@@ -231,7 +241,7 @@ fn reach(cx: &Context<'_>, pair: &Pair<'_>) -> Reach {
 /// the evidence, 3 and more is worth a question, 5 and more is a mistake.
 fn shape_score(cx: &Context<'_>, pair: &Pair<'_>) -> i32 {
     let mut score = match pair.shape {
-        Shape::OneList(rule) if rule.peers.items().len() > 2 => -2,
+        Shape::OneList(_) if pair.is_in_longer_list() => -2,
         _ if pair.namespaces.is_empty() => 2,
         Shape::OneList(_) => 3,
         Shape::TwoRules(_) => 2,
@@ -332,6 +342,8 @@ fn inventory(cx: &Context<'_>, pair: &Pair<'_>, reach: &Reach) -> i32 {
     }
     match (reach.in_own == 0, reach.as_one_peer == 0) {
         (true, false) if is_closed => 4,
+        // A longer list is a list of alternatives, but for one that is none.
+        (true, false) if own_is_known && pair.is_in_longer_list() => 3,
         (true, false) if own_is_known => 2,
         (false, false) => 1,
         (false, true) => -3,

@@ -3,22 +3,26 @@
 use crate::cluster::platform;
 use crate::cluster::{PolicyId, WorkloadId};
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::k8s::{self, Direction, NetworkPolicyPort, PortReference, RulePlace, Workload};
+use crate::k8s::{
+    self, Direction, LabelSelector, NetworkPolicyPort, NetworkPolicyRule, PortReference, RulePlace,
+    Workload,
+};
 use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, service_ports, words};
 
 declare_rule! {
     /// ## What it does
     ///
-    /// Reports an ingress rule whose ports no container of the selected pods declares, although
-    /// all of these pods declare other ports.
+    /// Reports a rule whose ports no container of the pods that it leads to declares, although
+    /// all of these pods declare other ports. They are the selected pods for an ingress rule,
+    /// and those of the peers for an egress rule whose peers all name pods by labels.
     ///
     /// A port is assumed to be in use if a Service leads to it, or if an argument, environment
     /// variable or annotation of the pods has its number. A port that the pods declare for
     /// another protocol is left to `implicit-protocol`, and a Service's port to
     /// `service-port-not-pod-port`.
     ///
-    /// It is an error if another workload of the namespace declares that number: then the rule
-    /// is in the wrong policy, or the policy selects the wrong pods.
+    /// It is an error if another workload of the namespace declares that number: then an
+    /// ingress rule is in the wrong policy, or the selector selects the wrong pods.
     ///
     /// ## Why is this bad?
     ///
@@ -97,22 +101,50 @@ impl Rule for UnservedPort {
         id: PolicyId,
         policy: &k8s::NetworkPolicy,
     ) {
-        let selected = cx.engine.selected(id);
-        if selected.is_empty() || !policy.meta.holes.is_empty() || !all_list_ports(cx, selected) {
+        if !policy.meta.holes.is_empty() {
             return;
         }
         for place in policy.rule_places() {
             let ports = place.rule.ports.items();
-            let is_unserved = |port: &NetworkPolicyPort| is_unserved(cx, selected, port);
-            if place.direction == Direction::Ingress
-                && !ports.is_empty()
-                && ports.iter().all(is_unserved)
-            {
-                let finding = describe(cx, id, place, selected);
+            if ports.is_empty() || !policy.applies_to(place.direction) {
+                continue;
+            }
+            let pods = match place.direction {
+                Direction::Ingress => Some(cx.engine.selected(id).to_vec()),
+                Direction::Egress => named_by(cx, id, place.rule),
+            };
+            let Some(pods) = pods.filter(|pods| !pods.is_empty() && all_list_ports(cx, pods))
+            else {
+                continue;
+            };
+            let is_unserved = |port: &NetworkPolicyPort| is_unserved(cx, &pods, port);
+            if ports.iter().all(is_unserved) {
+                let finding = describe(cx, id, place, &pods);
                 cx.report(finding);
             }
         }
     }
+}
+
+/// The pods that the peers of a rule name by their labels; `None` if one of them names no pods,
+/// or some that are not among the manifests.
+fn named_by(cx: &Context<'_>, id: PolicyId, rule: &NetworkPolicyRule) -> Option<Vec<WorkloadId>> {
+    let mut named = Vec::new();
+    for peer in rule.peers.items() {
+        let (namespaces, pods) = peer.selectors()?;
+        let pods = pods.filter(|pods| !pods.is_empty() && !pods.is_opaque())?;
+        if namespaces.is_some_and(LabelSelector::is_opaque) || pods.asked_for().is_none() {
+            return None;
+        }
+        let found = cx.engine.peer_workloads(id, peer);
+        if found.is_empty() {
+            return None;
+        }
+        named.extend(found);
+    }
+    named.sort_unstable();
+    named.dedup();
+    Some(named)
 }
 
 /// Whether every workload lists ports, so that they can be believed to be all.
@@ -177,9 +209,11 @@ fn describe(
     let ports = place.rule.ports.items();
     let numbers: Vec<String> = ports.iter().map(in_words).collect();
     let cluster = cx.cluster;
+    let is_ingress = place.direction == Direction::Ingress;
     let pods = match selected {
         [only] => format!("`{}`", cluster.workload_name(*only)),
-        several => format!("the {} selected workloads", several.len()),
+        several if is_ingress => format!("the {} selected workloads", several.len()),
+        several => format!("the {} workloads of its peers", several.len()),
     };
     let message = format!(
         "this rule opens only {}, but {pods} {}",
@@ -214,12 +248,25 @@ fn describe(
         }
     }
     match sister(cx, selected, ports) {
-        Some(sister) => finding
-            .note(format!(
-                "`{}` has it, but this policy does not select it",
-                cluster.workload_name(sister)
-            ))
-            .help("write the port of the selected pods, or select the pods that have this port"),
+        Some(sister) => {
+            let selects = match is_ingress {
+                true => "this policy does not select it",
+                false => "no peer of this rule matches it",
+            };
+            let of_pods = if is_ingress {
+                "the selected pods"
+            } else {
+                "these pods"
+            };
+            finding
+                .note(format!(
+                    "`{}` has it, but {selects}",
+                    cluster.workload_name(sister)
+                ))
+                .help(format!(
+                    "write the port of {of_pods}, or select the pods that have this port"
+                ))
+        }
         None => finding
             .with_severity(Severity::Warning)
             .help("write the port on which the pods listen, or list this one in `containerPort`"),
