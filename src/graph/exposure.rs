@@ -22,11 +22,11 @@ pub struct Exposure {
     /// ask for, may open at it: of its own namespace or another one.
     pub from_undeclared: Openness,
     /// How many workloads of other namespaces may open something at it.
-    pub from_other_namespaces: usize,
+    pub from_other_namespaces: Count,
     /// How many workloads may open something at it, itself left out.
-    pub reached_by: usize,
+    pub reached_by: Count,
     /// At how many workloads it may open something, itself left out.
-    pub reaches: usize,
+    pub reaches: Count,
     /// Whether it may ask a resolver, over UDP; `None` where nobody knows, or no resolver
     /// is among the manifests.
     pub resolves_names: Option<bool>,
@@ -37,6 +37,26 @@ pub struct Exposure {
     /// Nodes, the API server and their like, with what they may open at it and what it may open
     /// at them; none where the CNI plugin does not tell them apart.
     pub entities: Vec<EntityExposure>,
+}
+
+/// A number of workloads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Count {
+    /// Those between which something is open, whatever is not known.
+    pub certain: usize,
+    /// Those between which all that may be open depends on what is not known.
+    pub unknown: usize,
+}
+
+impl Count {
+    /// Adds some of which all are as this one is.
+    fn add(&mut self, workloads: usize, openness: &Openness) {
+        match openness.open.is_empty() {
+            false => self.certain += workloads,
+            true if !openness.unknown.is_empty() => self.unknown += workloads,
+            true => {}
+        }
+    }
 }
 
 /// What a workload and an entity may open at each other.
@@ -71,9 +91,9 @@ pub fn exposures(matrix: &FlowMatrix<'_>, internet: &EndSet, resolvers: &EndSet)
             from_internet: Openness::default(),
             to_internet: Openness::default(),
             from_undeclared: Openness::default(),
-            from_other_namespaces: 0,
-            reached_by: 0,
-            reaches: 0,
+            from_other_namespaces: Count::default(),
+            reached_by: Count::default(),
+            reaches: Count::default(),
             resolves_names: resolves(matrix, node, &resolvers),
             isolated_in: isolated(id, Direction::Ingress),
             isolated_out: isolated(id, Direction::Egress),
@@ -105,15 +125,15 @@ pub fn exposures(matrix: &FlowMatrix<'_>, internet: &EndSet, resolvers: &EndSet)
             let others = declared().filter(|member| **member != id).count();
             if matrix.set_between(other, node) != 0 {
                 let foreign = declared().filter(|it| cluster.workload(**it).namespace != home);
-                exposure.from_other_namespaces += foreign.count();
-                exposure.reached_by += others;
+                let opened = matrix.between(other, node);
+                exposure.from_other_namespaces.add(foreign.count(), opened);
+                exposure.reached_by.add(others, opened);
                 if declared().count() < group.len() {
-                    let opened = matrix.between(other, node);
                     exposure.from_undeclared = exposure.from_undeclared.union(opened);
                 }
             }
             if matrix.set_between(node, other) != 0 {
-                exposure.reaches += others;
+                exposure.reaches.add(others, matrix.between(node, other));
             }
         }
         exposure

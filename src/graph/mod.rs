@@ -26,7 +26,7 @@ pub use comparison::{
 pub use difference::{End, Flow, GraphDiff, difference};
 pub use drawing::{Drawing, DrawnEdge, DrawnNode, FlowQuery, Grain};
 pub use ends::EndSet;
-pub use exposure::{EntityExposure, Exposure, exposures};
+pub use exposure::{Count, EntityExposure, Exposure, exposures};
 pub use hops::Hops;
 pub use matrix::{FlowMatrix, NodeEnds, NodeId, Openness};
 pub use paths::{Certainty, Path, PathQuery, Paths, Reached};

@@ -6,7 +6,7 @@ use super::graph::connections_json;
 use super::json::write_value;
 use super::{Csv, Escaped, Markdown, Role, Style};
 use crate::cluster::Cluster;
-use crate::graph::{EntityExposure, Exposure, Openness};
+use crate::graph::{Count, EntityExposure, Exposure, Openness};
 use serde_json::{Value, json};
 use std::io::{self, Write};
 
@@ -116,13 +116,17 @@ fn cells(cluster: &Cluster, exposure: &Exposure, columns: &[&str]) -> Vec<String
         };
         text.to_owned()
     };
+    let count = |count: Count| match count.unknown {
+        0 => count.certain.to_string(),
+        unknown => format!("{}+{unknown}?", count.certain),
+    };
     let mut cells = vec![
         cluster.workload_name(exposure.workload),
         ports(&exposure.from_internet),
         ports(&exposure.to_internet),
-        exposure.from_other_namespaces.to_string(),
-        exposure.reached_by.to_string(),
-        exposure.reaches.to_string(),
+        count(exposure.from_other_namespaces),
+        count(exposure.reached_by),
+        count(exposure.reaches),
         yes(exposure.resolves_names),
         yes(exposure.isolated_in),
         yes(exposure.isolated_out),
@@ -264,9 +268,14 @@ fn write_json(views: &[ExposureView<'_>], notes: &[String], out: &mut dyn Write)
             "fromInternet": openness(&one.from_internet),
             "toInternet": openness(&one.to_internet),
             "fromUndeclared": openness(&one.from_undeclared),
-            "fromOtherNamespaces": one.from_other_namespaces,
-            "reachedBy": one.reached_by,
-            "reaches": one.reaches,
+            "fromOtherNamespaces": one.from_other_namespaces.certain,
+            "reachedBy": one.reached_by.certain,
+            "reaches": one.reaches.certain,
+            "unknown": {
+                "fromOtherNamespaces": one.from_other_namespaces.unknown,
+                "reachedBy": one.reached_by.unknown,
+                "reaches": one.reaches.unknown,
+            },
             "resolvesNames": one.resolves_names,
             "isolatedIn": one.isolated_in,
             "isolatedOut": one.isolated_out,

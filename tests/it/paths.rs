@@ -323,6 +323,31 @@ fn exposure_says_what_each_workload_is_open_to() {
     assert_eq!(exposure(&["-n", "nowhere"]).status, 2);
 }
 
+/// What is open only if something unknown is so is counted apart.
+#[test]
+fn exposure_counts_what_is_unknown_apart() {
+    let directory = scratch("exposure-unknown");
+    let pod = |name: &str, label: &str| {
+        format!(
+            "apiVersion: v1\nkind: Pod\nmetadata: {{name: {name}, namespace: shop, labels: {{app: \"{label}\"}}}}\nspec: {{containers: [{{name: c}}]}}\n---\n"
+        )
+    };
+    let policy = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: pg, namespace: shop}\nspec: {podSelector: {matchLabels: {app: pg}}, ingress: [{from: [{podSelector: {matchLabels: {app: web}}}]}]}\n";
+    let pods = [pod("pg", "pg"), pod("web", "web"), pod("job", "${APP}")].concat();
+    write(&directory, "all.yaml", pods + policy);
+    let json = run(&directory, &["exposure", "-q", "-o", "json"]);
+    let json = assert_valid("exposure", &json.stdout);
+    let pg = &json["clusters"][0]["workloads"][1];
+    assert_eq!(
+        (&pg["workload"], &pg["reachedBy"]),
+        (&json!("shop/Pod/pg"), &json!(1))
+    );
+    let unknown = json!({"fromOtherNamespaces": 0, "reachedBy": 1, "reaches": 1});
+    assert_eq!(pg["unknown"], unknown);
+    let text = run(&directory, &["exposure", "-q", "-o", "csv"]);
+    assert!(text.stdout.contains(",1+1?,"), "{text:?}");
+}
+
 /// A pod that Cilium lets talk to the API server, and that its ingress proxy may reach.
 const CILIUM: &str = "apiVersion: v1
 kind: Pod
