@@ -265,6 +265,40 @@ fn drafts_hold_what_is() {
     );
 }
 
+/// A draft holds who may connect, and on which ports: those who may open one may not open all.
+/// It asks for nothing that is unknown.
+#[test]
+fn drafts_hold_ports_and_ask_for_what_is_known() {
+    let directory = scratch("expected-ports");
+    let pod = |name: &str, label: &str| {
+        format!(
+            "apiVersion: v1\nkind: Pod\nmetadata: {{name: {name}, namespace: shop, labels: {{app: \"{label}\"}}}}\nspec: {{containers: [{{name: c}}]}}\n---\n"
+        )
+    };
+    let policy = |port: u16| {
+        format!(
+            "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {{name: pg, namespace: shop}}\nspec: {{podSelector: {{matchLabels: {{app: pg}}}}, ingress: [{{from: [{{podSelector: {{matchLabels: {{app: web}}}}}}], ports: [{{port: 5432, endPort: {port}}}]}}]}}\n"
+        )
+    };
+    let pods = pod("pg", "pg") + &pod("web", "web");
+    write(&directory, "all.yaml", pods.clone() + &policy(5432));
+    let drafts = check(&directory, &["--write"]);
+    write(&directory, "npcheck-tests.yaml", &drafts.stdout);
+    assert_eq!(check(&directory, &[]).status, 0, "{drafts:?}");
+    write(&directory, "all.yaml", pods.clone() + &policy(5433));
+    assert_eq!(check(&directory, &[]).status, 1, "{drafts:?}");
+
+    write(
+        &directory,
+        "all.yaml",
+        pods + &pod("job", "${APP}") + &policy(5432),
+    );
+    let drafts = check(&directory, &["--write"]);
+    write(&directory, "npcheck-tests.yaml", &drafts.stdout);
+    let run = check(&directory, &[]);
+    assert_eq!(run.status, 0, "{}{run:?}", drafts.stdout);
+}
+
 /// What `--write` drafts can be read, also where nothing is isolated.
 #[test]
 fn a_draft_for_nothing_is_a_list_of_no_tests() {

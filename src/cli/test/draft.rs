@@ -7,7 +7,7 @@ use crate::cli::input::Input;
 use crate::cli::undeclared::possible_pods;
 use crate::cluster::{Cluster, WorkloadId};
 use crate::engine::{AddressRange, ConnectionSet, Engine};
-use crate::graph::{FlowMatrix, NodeEnds, is_undeclared, pods_name};
+use crate::graph::{FlowMatrix, NodeEnds, NodeId, is_undeclared, pods_name};
 use crate::k8s::Direction;
 use std::io::{self, Write};
 
@@ -20,7 +20,7 @@ pub(super) fn write(input: &Input, out: &mut dyn Write) -> io::Result<()> {
         out,
         "# Drafted from what is allowed today: look at each, then remove `draft`."
     )?;
-    let mut tests = Vec::new();
+    let (mut tests, mut untold) = (Vec::new(), Vec::new());
     let has_several = input.workspace.clusters().len() > 1;
     for view in input.workspace.clusters() {
         // A closed list is about pods that no manifest declares, too.
@@ -32,8 +32,20 @@ pub(super) fn write(input: &Input, out: &mut dyn Write) -> io::Result<()> {
         let isolated = |id: &WorkloadId| !engine.isolating(*id, Direction::Ingress).is_empty();
         let declared = |id: &WorkloadId| !is_undeclared(cluster, *id);
         for id in cluster.workload_ids().filter(declared).filter(isolated) {
-            write_workload(cluster, &matrix, id, name, &mut tests)?;
+            let unknown = write_workload(cluster, &matrix, id, name, &mut tests)?;
+            untold.extend((!unknown.is_empty()).then(|| (cluster.workload_name(id), unknown)));
         }
+    }
+    for (workload, unknown) in &untold {
+        let on = match unknown.is_all() {
+            true => String::new(),
+            false => format!(" on {unknown}"),
+        };
+        let why = "who may reach it depends on what no manifest says";
+        writeln!(out, "# No test for {workload}{on}: {why}.")?;
+    }
+    if tests.is_empty() && !untold.is_empty() {
+        return writeln!(out, "tests: []");
     }
     if tests.is_empty() {
         return writeln!(out, "tests: [] # no policy isolates pods for ingress");
@@ -42,19 +54,31 @@ pub(super) fn write(input: &Input, out: &mut dyn Write) -> io::Result<()> {
     out.write_all(&tests)
 }
 
+/// Writes the tests of a workload. What nobody can ask about it, as it is unknown.
 fn write_workload(
     cluster: &Cluster,
     matrix: &FlowMatrix<'_>,
     id: WorkloadId,
     name: Option<&str>,
     out: &mut dyn Write,
-) -> io::Result<()> {
+) -> io::Result<ConnectionSet> {
     let Some(node) = matrix.node_of(id) else {
-        return Ok(());
+        return Ok(ConnectionSet::none());
     };
-    let mut sources: Vec<(String, &ConnectionSet)> = Vec::new();
+    let from = |source| matrix.between(source, node);
+    let is_told_of = |source: &NodeId| !matches!(matrix.ends(*source), NodeEnds::Entity(_));
+    let unknown = matrix
+        .nodes()
+        .filter(is_told_of)
+        .map(|it| &from(it).unknown);
+    let unknown = ConnectionSet::union_of(unknown);
+    let known = ConnectionSet::all().difference(&unknown);
+    if known.is_empty() {
+        return Ok(unknown);
+    }
+    let mut sources: Vec<(String, ConnectionSet)> = Vec::new();
     for source in matrix.nodes() {
-        let open = &matrix.between(source, node).open;
+        let open = from(source).open.intersection(&known);
         if open.is_empty() {
             continue;
         }
@@ -63,25 +87,29 @@ fn write_workload(
                 let others = group
                     .iter()
                     .filter(|other| **other != id || matrix.has_inner_flows(node));
-                sources.extend(others.map(|other| (pods_name(cluster, *other), open)));
+                sources.extend(others.map(|other| (pods_name(cluster, *other), open.clone())));
             }
             NodeEnds::Entity(_) => {}
             NodeEnds::Outside(ranges) => {
-                sources.extend(addresses(ranges).into_iter().map(|block| (block, open)));
+                let blocks = addresses(ranges).into_iter();
+                sources.extend(blocks.map(|block| (block, open.clone())));
             }
         }
     }
     let workload = cluster.workload_name(id);
     let all: Vec<&str> = sources.iter().map(|(name, _)| name.as_str()).collect();
-    write_test(&workload, name, None, &all, out)?;
-    for atom in atoms(sources.iter().map(|(_, open)| *open)) {
+    let asked = (!unknown.is_empty()).then_some(&known);
+    write_test(&workload, name, asked, &all, out)?;
+    for atom in atoms(sources.iter().map(|(_, open)| open)) {
         let some = sources.iter().filter(|(_, open)| atom.is_subset(open));
         let some: Vec<&str> = some.map(|(name, _)| name.as_str()).collect();
-        if !some.is_empty() && some.len() < all.len() {
+        let atom = atom.intersection(&known);
+        // What nobody may open stays closed, also to those who may open something else.
+        if some.len() < all.len() && !atom.is_empty() {
             write_test(&workload, name, Some(&atom), &some, out)?;
         }
     }
-    Ok(())
+    Ok(unknown)
 }
 
 /// The connections in parts, such that each set has a part wholly or not at all.
