@@ -46,7 +46,10 @@ impl<'t> Place<'t> {
 
     fn insert_lines(&self, items: &[Value], dash: Span, style: Style) -> Edit {
         let indentation = indentation(self.text, dash.start as usize);
-        let offset = (self.item.start - dash.start).clamp(2, 8) as usize;
+        // A comment may stand between the two, so that only the columns tell.
+        let column = |at: u32| column(self.text, at as usize);
+        let offset = column(self.item.start).saturating_sub(column(dash.start));
+        let offset = offset.clamp(2, 8);
         let is_flow = self.text[self.item.range()].starts_with(['{', '[']);
         let lines = items.iter().flat_map(|item| match is_flow {
             true => vec![format!("-{}{}", " ".repeat(offset - 1), style.flow(item))],
@@ -181,11 +184,23 @@ pub(super) fn document(text: &str, object: Span, value: &Value, style: Style) ->
     Some(insert_lines_behind(text, object, &lines))
 }
 
-/// The hyphen of an item of a list in block style, right before its text.
+/// The hyphen of an item of a list in block style, right before its text, or before a comment
+/// above it.
 pub(super) fn dash(text: &str, item: Span) -> Option<Span> {
-    let before = &text[..item.start as usize];
-    let at = before.trim_end_matches(' ').strip_suffix('-')?.len() as u32;
-    Some(Span::new(item.source, at, at + 1))
+    let mut before = text[..item.start as usize].trim_end_matches(' ');
+    while let Some(lines) = before.strip_suffix('\n') {
+        let start = line_start(lines, lines.len());
+        let line = &lines[start..];
+        let content = line.split_once('#').map_or(line, |(content, _)| content);
+        before = match content.trim_end() {
+            "" => &lines[..start],
+            content => &lines[..start + content.len()],
+        };
+    }
+    let rest = before.strip_suffix('-')?;
+    let is_hyphen = rest.is_empty() || rest.ends_with([' ', '\n']);
+    let at = rest.len() as u32;
+    is_hyphen.then(|| Span::new(item.source, at, at + 1))
 }
 
 fn insertion(near: Span, at: usize, replacement: String) -> Edit {
@@ -240,7 +255,12 @@ fn line_end(text: &str, at: usize) -> usize {
 
 /// The spaces that bring a line to the column of a place.
 fn indentation(text: &str, at: usize) -> String {
-    " ".repeat(text[line_start(text, at)..at].chars().count())
+    " ".repeat(column(text, at))
+}
+
+/// How many characters stand before a place on its line.
+fn column(text: &str, at: usize) -> usize {
+    text[line_start(text, at)..at].chars().count()
 }
 
 /// Whether nothing but spaces and hyphens of list items stands before a span on its line.

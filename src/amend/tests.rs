@@ -65,6 +65,11 @@ fn a_port_is_written_as_its_neighbour() {
         ("    - port: 80\n", "    - port: 8080"),
         ("  - port: 80\n  # the last one\n", "  - port: 8080"),
         ("    -   port: 80\n", "    -   port: 8080"),
+        ("    - # web\n      port: 80\n", "    - port: 8080"),
+        (
+            "    -   # web\n        # and more\n        port: 80\n",
+            "    -   port: 8080",
+        ),
         ("    - {port: 80}\n", "    - {port: 8080}"),
         (
             "    - { protocol: UDP, port: 80 }\n",

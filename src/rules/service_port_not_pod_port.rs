@@ -336,6 +336,10 @@ fn add_port(
         Some(dash) => {
             let column = text::indentation(sources, dash)?;
             let gap = &source[dash.end as usize..entry.span.start as usize];
+            // A comment behind the hyphen would come along twice.
+            if !gap.bytes().all(|byte| byte == b' ') {
+                return None;
+            }
             let lines = format!("{}-{gap}{copy}", " ".repeat(column));
             text::insert_lines_after(sources, entry.span, &[lines])
         }
