@@ -17,6 +17,7 @@ use crate::progress;
 use crate::render::BROKEN_BUILD;
 use crate::source::{self, SourceId};
 use crate::workspace::{ClusterView, Keep, PathOf, Texts, Workspace};
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 
@@ -390,6 +391,8 @@ fn kept(workspace: Workspace) -> Workspace {
 fn summarize(workspace: &Workspace) -> Summary {
     let mut summary = Summary::default();
     let documents: Vec<Arc<[Document]>> = workspace.documents().into_values().collect();
+    // Each of several applications may make one that is declared as well.
+    let mut namespaces = BTreeSet::new();
     for document in documents.iter().flat_map(|text| text.iter()) {
         match document.outcome {
             Became::Object
@@ -410,15 +413,18 @@ fn summarize(workspace: &Workspace) -> Summary {
         }
         if document.outcome == Became::Object {
             count_object(&mut summary, &document.kind);
+            if document.kind == "Namespace" {
+                namespaces.insert(&document.name);
+            }
         }
     }
+    summary.namespaces = namespaces.len();
     summary
 }
 
 fn count_object(summary: &mut Summary, kind: &str) {
     match kind {
         "NetworkPolicy" => summary.policies += 1,
-        "Namespace" => summary.namespaces += 1,
         "AdminNetworkPolicy" | "BaselineAdminNetworkPolicy" | "ClusterNetworkPolicy" => {
             summary.cluster_policies += 1;
         }

@@ -7,6 +7,12 @@ use super::{Context, callers};
 use crate::cluster::platform::{self, Role};
 use crate::k8s::{LabelSelector, NetworkPolicyPeer, Operator};
 
+/// The ports that API servers listen on: managed ones, kubeadm, minikube, MicroK8s.
+pub const PORTS: [u16; 4] = [443, 6443, 8443, 16443];
+
+/// Those of them that are not the port of its Service as well.
+pub const OWN_PORTS: [u16; 3] = [6443, 8443, 16443];
+
 /// The label of namespaces that stands for the host network.
 const HOST_NETWORK_GROUP: &str = "policy-group.network.openshift.io/host-network";
 

@@ -150,31 +150,36 @@ impl Admits {
         }
     }
 
-    fn in_words(self, direction: Direction) -> &'static str {
+    fn in_words(self, direction: Direction, is_one_port: bool) -> String {
+        let (ports, are) = match is_one_port {
+            true => ("this port", "is"),
+            false => ("these ports", "are"),
+        };
         match (self, direction) {
             (Self::Everybody, Direction::Ingress) => {
                 "everybody can connect on every port, from inside and outside the cluster"
+                    .to_owned()
             }
             (Self::Everybody, Direction::Egress) => {
-                "every destination is open on every port, inside and outside the cluster"
+                "every destination is open on every port, inside and outside the cluster".to_owned()
             }
             (Self::EverybodyOnPorts, Direction::Ingress) => {
-                "everybody can connect on these ports, from inside and outside the cluster"
+                format!("everybody can connect on {ports}, from inside and outside the cluster")
             }
             (Self::EverybodyOnPorts, Direction::Egress) => {
-                "these ports of every destination are open, inside and outside the cluster"
+                format!("{ports} of every destination {are} open, inside and outside the cluster")
             }
             (Self::EveryPod, Direction::Ingress) => {
-                "every pod of every namespace can connect on every port"
+                "every pod of every namespace can connect on every port".to_owned()
             }
             (Self::EveryPod, Direction::Egress) => {
-                "every pod of every namespace is open on every port"
+                "every pod of every namespace is open on every port".to_owned()
             }
             (Self::EveryPodOnPorts, Direction::Ingress) => {
-                "every pod of every namespace can connect on these ports"
+                format!("every pod of every namespace can connect on {ports}")
             }
             (Self::EveryPodOnPorts, Direction::Egress) => {
-                "these ports of every pod of every namespace are open"
+                format!("{ports} of every pod of every namespace {are} open")
             }
         }
     }
@@ -198,6 +203,8 @@ struct Place {
     direction: Direction,
     index: usize,
     admits: Admits,
+    /// Whether its ports are one number or name.
+    has_one_port: bool,
 }
 
 fn places(cx: &Context<'_>, id: PolicyId) -> Vec<Place> {
@@ -212,12 +219,21 @@ fn places(cx: &Context<'_>, id: PolicyId) -> Vec<Place> {
             direction: place.direction,
             index: place.index,
             admits: Admits::of(place.direction, place.rule)?,
+            has_one_port: match place.rule.ports.items() {
+                [only] => only.port.get().is_some() && only.end_port.get().is_none(),
+                _ => false,
+            },
         })
     };
     policy.rule_places().filter_map(place).collect()
 }
 
 impl Place {
+    /// Whom the rule admits.
+    fn admits_in_words(&self) -> String {
+        self.admits.in_words(self.direction, self.has_one_port)
+    }
+
     fn rules<'c>(&self, cx: &Context<'c>) -> &'c [NetworkPolicyRule] {
         cx.cluster.policy(self.policy).object.rules(self.direction)
     }
@@ -413,7 +429,7 @@ fn mistake(
         let is_meant = platform::speaks_of_everybody(&place.comments(cx));
         return (!is_meant).then(|| undone.with_severity(Severity::Info));
     }
-    let everybody = place.admits.in_words(place.direction);
+    let everybody = place.admits_in_words();
     let pointless = list.made_pointless(place);
     if !pointless.is_empty() {
         let count = words::count(pointless.len(), "other rule");
@@ -477,7 +493,7 @@ fn undone_restrictions(
     );
     let mut finding = place
         .finding(cx, message)
-        .label(place.admits.in_words(place.direction))
+        .label(place.admits_in_words())
         .help("list the peers here too, or remove the port from the other rules");
     for (_, port) in &shared[..marks.take(shared.len())] {
         finding = finding.related(port.span, "listing these peers has no effect");
@@ -489,9 +505,10 @@ fn undone_restrictions(
 fn info(cx: &Context<'_>, places: &[Place]) -> Diagnostic {
     const SHOWN: usize = 5;
     let (first, rest) = places.split_first().expect("a kind has at least one place");
-    let everybody = first.admits.in_words(first.direction);
+    let is_one_port = first.has_one_port && rest.is_empty();
+    let everybody = first.admits.in_words(first.direction, is_one_port);
     let message = match rest.len() {
-        0 => everybody.to_owned(),
+        0 => everybody,
         _ => format!("{everybody}: {} rules of this namespace", places.len()),
     };
     let mut finding = first.finding(cx, message).with_severity(Severity::Info);

@@ -9,7 +9,7 @@ use crate::k8s::{
     Protocol,
 };
 use crate::lint::api_clients::Evidence;
-use crate::lint::api_server::may_be_api_server;
+use crate::lint::api_server::{self, may_be_api_server};
 use crate::lint::{Category, Context, Rule, RuleMeta, callers, declare_rule, entrance};
 use ipnet::IpNet;
 use std::collections::BTreeMap;
@@ -119,12 +119,6 @@ declare_rule! {
     }
 }
 
-/// The ports that API servers listen on: managed ones, kubeadm, minikube, MicroK8s.
-const PORTS: [u16; 4] = [443, 6443, 8443, 16443];
-
-/// Those of them that are not the port of its Service as well.
-const OWN_PORTS: [u16; 3] = [6443, 8443, 16443];
-
 /// Workloads that use the API, each with what says so.
 type Clients<'c> = Vec<(WorkloadId, Evidence<'c>)>;
 
@@ -159,7 +153,7 @@ impl Rule for ApiserverEgressBlocked {
             // asked.
             let is_at_service = is_by_entity
                 && listens_on_its_own_port(cx, &exit.policies)
-                && !OWN_PORTS
+                && !api_server::OWN_PORTS
                     .iter()
                     .any(|port| by_entity.contains(Protocol::Tcp, *port));
             let reaches_it = has_port(&exit.to_anybody)
@@ -190,7 +184,7 @@ fn network_policies(policies: &[PolicyRef]) -> impl Iterator<Item = PolicyId> + 
 
 /// Whether there is a port of the API server among connections.
 fn has_port(connections: &ConnectionSet) -> bool {
-    PORTS
+    api_server::PORTS
         .iter()
         .any(|port| connections.contains(Protocol::Tcp, *port))
 }
@@ -421,7 +415,7 @@ fn is_for_api_server(rule: &NetworkPolicyRule) -> bool {
     // What numbers mean does not depend on the destination.
     let anywhere = Endpoint::Address(AddressRange::IPV4);
     let ports = crate::engine::ports_at(rule.ports.items(), &anywhere);
-    PORTS
+    api_server::PORTS
         .iter()
         .any(|port| ports.certain.contains(Protocol::Tcp, *port))
 }

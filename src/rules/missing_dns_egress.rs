@@ -8,7 +8,7 @@ use crate::k8s::{
     Action, Direction, Field, NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort,
     NetworkPolicyRule, PortReference,
 };
-use crate::lint::api_server::names_api_server;
+use crate::lint::api_server::{self, names_api_server};
 use crate::lint::isolated_pods::{IsolatedPods, isolated_pods};
 use crate::lint::plugin_dns::{self, WithoutDns};
 use crate::lint::{
@@ -332,7 +332,6 @@ fn needs(cx: &Context<'_>, pods: &IsolatedPods) -> Needs {
 /// Whether a rule opens nothing but the API server: single addresses on a port of its, its
 /// pods, or, as no selector matches it, everybody on ports one of which is its alone.
 fn is_for_api_server(cx: &Context<'_>, rule: &NetworkPolicyRule) -> bool {
-    const PORTS: [u16; 3] = [443, 6443, 16443];
     let peers = rule.peers.items();
     let is_machine = |peer: &NetworkPolicyPeer| {
         let block = peer.ip_block.get();
@@ -340,12 +339,12 @@ fn is_for_api_server(cx: &Context<'_>, rule: &NetworkPolicyRule) -> bool {
             || names_api_server(cx, peer)
     };
     let is_its_port = |port: &NetworkPolicyPort| match port.port.get().map(|port| &port.value) {
-        Some(PortReference::Number(number)) => PORTS.contains(number),
+        Some(PortReference::Number(number)) => api_server::PORTS.contains(number),
         _ => false,
     };
     let is_its_alone = |port: &NetworkPolicyPort| {
         matches!(port.port.get().map(|port| &port.value),
-            Some(PortReference::Number(number)) if *number != 443)
+            Some(PortReference::Number(number)) if api_server::OWN_PORTS.contains(number))
     };
     let ports = rule.ports.items();
     let is_for_it = match peers {

@@ -269,6 +269,27 @@ fn argo_cd_labels_the_namespace_that_it_makes_and_no_other() {
     assert!(!matched("argo-no-labels", ""));
 }
 
+/// A namespace that two applications make, and that is declared as well, is one.
+#[test]
+fn a_namespace_that_argo_cd_makes_twice_is_counted_once() {
+    let directory = scratch("argo-count");
+    for app in ["a", "b"] {
+        let application = ARGO.replace("name: a", &format!("name: {app}"));
+        let spec = format!(
+            "spec: {{source: {{path: {app}}}, destination: {{namespace: shop}}, syncPolicy: {{syncOptions: [CreateNamespace=true]}}}}"
+        );
+        write(
+            &directory,
+            &format!("app-{app}.yaml"),
+            format!("{application}\n{spec}\n"),
+        );
+        let pod = POD.replace("name: web", &format!("name: {app}"));
+        write(&directory, &format!("{app}/pod.yaml"), pod);
+    }
+    let said = run(&directory, &["lint"]);
+    assert!((said.stderr + &said.stdout).contains("1 namespace)"));
+}
+
 /// Of several definitions of an object it applies the last one, directory by directory.
 #[test]
 fn argo_cd_applies_the_last_definition_of_an_object() {
