@@ -89,6 +89,8 @@ pub struct Context<'a> {
     limits: Vec<Limit>,
     /// How many labelled things were compared; see [`may_compare`](Self::may_compare).
     compared: AtomicU64,
+    /// How many pairs of pods were judged; see [`may_judge`](Self::may_judge).
+    judged: AtomicU64,
 }
 
 /// How many pods and namespaces each policy and each of them pays for, where a rule asks what a
@@ -96,6 +98,10 @@ pub struct Context<'a> {
 /// need a hundredth of it.
 const COMPARISONS: u64 = 128;
 const MIN_COMPARISONS: u64 = 1_000_000;
+
+/// The same for pairs of pods that a rule judges one by one, for each workload and besides.
+const JUDGEMENTS: u64 = 16;
+const MIN_JUDGEMENTS: u64 = 20_000;
 
 impl<'a> Context<'a> {
     pub(super) fn new(
@@ -118,6 +124,7 @@ impl<'a> Context<'a> {
             findings: Vec::new(),
             limits: Vec::new(),
             compared: AtomicU64::new(0),
+            judged: AtomicU64::new(0),
         }
     }
 
@@ -198,6 +205,17 @@ impl<'a> Context<'a> {
         MIN_COMPARISONS + COMPARISONS * (things + policies) as u64
     }
 
+    /// Whether the running rule may judge one more pair of pods by itself, which takes longer than
+    /// to look it up. Where it may not, the limit is reported.
+    #[must_use]
+    pub fn may_judge(&self) -> bool {
+        self.judged.fetch_add(1, Ordering::Relaxed) < self.most_judgements()
+    }
+
+    fn most_judgements(&self) -> u64 {
+        MIN_JUDGEMENTS + JUDGEMENTS * self.cluster.workloads().len() as u64
+    }
+
     /// Adds a finding.
     pub fn report(&mut self, finding: Diagnostic) {
         self.findings.push(finding);
@@ -228,6 +246,9 @@ impl<'a> Context<'a> {
             self.report_limit(
                 "too many selectors match nothing to look for what all of them were meant for",
             );
+        }
+        if self.judged.load(Ordering::Relaxed) > self.most_judgements() {
+            self.report_limit("policies close so many pairs of pods that not all were looked at");
         }
         (self.findings, self.limits)
     }

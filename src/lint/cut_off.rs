@@ -26,7 +26,7 @@ pub struct CutOff {
 impl CutOff {
     /// The first port behind a Service that is closed to `source`, of pods that declare it where
     /// there are such; `None` if it may reach
-    /// some workload behind it, or if none is known. `port` is the one that is asked for, of
+    /// some workload behind it, if none is known, or if the rule may judge no more. `port` is the one that is asked for, of
     /// the Service or of the pods; every port where it is `None`.
     #[must_use]
     pub fn find(
@@ -51,7 +51,10 @@ impl CutOff {
                         protocol: entry.protocol,
                         port,
                     };
-                    if connections.contains(entry.protocol, port) || !cut_off.is_certain(cx) {
+                    if connections.contains(entry.protocol, port)
+                        || !cx.may_judge()
+                        || !cut_off.is_certain(cx)
+                    {
                         return None;
                     }
                     let mut declared = pod.ports();

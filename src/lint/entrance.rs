@@ -4,7 +4,7 @@
 //! Refuses to know who should get in.
 
 use super::unjudged::Unjudged;
-use super::{Context, plugin_selectors, service_ports};
+use super::{Context, plugin_selectors};
 use crate::cluster::{Cluster, PolicyId, WorkloadId};
 use crate::diagnostic::Diagnostic;
 use crate::engine::program::{End, StageName};
@@ -19,6 +19,7 @@ use crate::k8s::{
 use crate::source::Span;
 use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 
 /// A port that policies guard.
 #[derive(Clone, Debug)]
@@ -44,31 +45,21 @@ pub struct Entrance<'c> {
 }
 
 impl<'c> Entrance<'c> {
-    /// The guarded port; `None` where nobody guards it, or where it cannot be said who
-    /// gets in: cluster-wide policies have a word in it, or policies that are not judged.
-    #[must_use]
-    pub fn guarded(
-        engine: &Engine<'c>,
-        unjudged: &Unjudged,
-        workload: WorkloadId,
-        protocol: Protocol,
-        port: u16,
+    /// The guarded port, as the side of its pods on which anybody enters tells it; `None` where
+    /// nobody guards it, or where cluster-wide policies have a word in it.
+    pub(super) fn guarded(
+        cluster: &Cluster,
+        side: &SideTrace<'c>,
+        (workload, protocol, port): (WorkloadId, Protocol, u16),
     ) -> Option<Self> {
-        let cluster = engine.cluster();
-        let found = cluster.workload(workload);
-        if !found.object.meta.is_accepted
-            || unjudged.is_unknown_for_pods(cluster, workload, Direction::Ingress)
-        {
-            return None;
-        }
-        // What the rules say of ports does not depend on who asks: anybody will do.
-        let pods = Endpoint::workload(cluster, workload);
-        let explanation = engine.judge().explain(&anybody(), &pods);
-        let side = &explanation.ways.first()?.ingress;
         let policies = guards(side)?;
         let (mut rules, mut plugin_rules) = (Vec::new(), Vec::new());
         let mut at_ports_of_services = Vec::new();
-        let of_services = ports_of_services(cluster, workload, protocol, port);
+        let mut by_plugins = policies.iter();
+        let of_services = match by_plugins.any(|it| matches!(it, PolicyRef::Plugin(_))) {
+            true => ports_of_services(cluster, workload, protocol, port),
+            false => Vec::new(),
+        };
         for rule in side.rules_of(StageName::NetworkPolicies) {
             let is_at = |port: u16| rule.ports.matches.possible.contains(protocol, port);
             let is_here = is_at(port);
@@ -214,14 +205,9 @@ impl<'c> Entrance<'c> {
                 return false;
             };
             entry.protocol_or_default() == self.protocol
-                && service_ports::translated(
-                    cluster,
-                    cx.engine.selected(*id),
-                    self.protocol,
-                    *number,
-                )
-                .iter()
-                .any(|it| it.workload == self.workload && it.pod_port == self.port)
+                && cx
+                    .behind_service_port(*id, self.protocol, *number)
+                    .contains(&(self.workload, self.port))
         })
     }
 
@@ -275,6 +261,27 @@ impl<'c> Entrance<'c> {
     }
 }
 
+/// The side of a workload on which anybody enters, and who may is for its rules to say; `None`
+/// where that cannot be told, as policies are not judged.
+pub(super) fn side<'c>(
+    engine: &Engine<'c>,
+    unjudged: &Unjudged,
+    workload: WorkloadId,
+) -> Option<Arc<SideTrace<'c>>> {
+    let cluster = engine.cluster();
+    let found = cluster.workload(workload);
+    if !found.object.meta.is_accepted
+        || unjudged.is_unknown_for_pods(cluster, workload, Direction::Ingress)
+    {
+        return None;
+    }
+    // What the rules say of ports does not depend on who asks: anybody will do.
+    let pods = Endpoint::workload(cluster, workload);
+    let explanation = engine.judge().explain(&anybody(), &pods);
+    let way = explanation.ways.into_iter().next()?;
+    Some(way.ingress)
+}
+
 /// Further ports in words, the first few by name; `None` for none.
 #[must_use]
 pub fn others<'e, 'c: 'e>(
@@ -309,7 +316,7 @@ pub struct GuardedExit {
 }
 
 /// The policies that isolate a workload for egress; `None` where none does, or where it
-/// cannot be said what they allow, as for [`Entrance::guarded`].
+/// cannot be said what they allow, as for [`Context::entrance`].
 #[must_use]
 pub fn guarded_exit(
     engine: &Engine<'_>,

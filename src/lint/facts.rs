@@ -7,16 +7,18 @@ use super::absence::Inventories;
 use super::api_clients::ApiClients;
 use super::callers::Caller;
 use super::controllers::{self, Home};
+use super::entrance::{self, Entrance};
 use super::labelled::Labelled;
 use super::plugin_selectors::{PluginSelector, cluster_selectors, plugin_selectors};
 use super::policy_subjects::PolicySubjects;
 use super::unjudged::Unjudged;
-use super::{Context, dns};
-use crate::cluster::{Layout, WorkloadId};
+use super::{Context, dns, service_ports};
+use crate::cluster::{Layout, PolicyId, WorkloadId};
+use crate::engine::SideTrace;
 use crate::engine::program::Program;
-use crate::k8s::LabelSelector;
-use std::collections::HashSet;
-use std::sync::{Arc, OnceLock};
+use crate::k8s::{LabelSelector, Protocol};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// The facts of one run.
 #[derive(Default)]
@@ -35,6 +37,20 @@ pub(super) struct Facts<'a> {
     scrapers: OnceLock<Vec<WorkloadId>>,
     home_of_controllers: OnceLock<Option<Home>>,
     layout: OnceLock<Arc<Layout<'a>>>,
+    entrances: Mutex<BTreeMap<Port, Option<Arc<Entrance<'a>>>>>,
+    /// Of the workload that was asked about last.
+    entering: Mutex<Option<(WorkloadId, Option<Arc<SideTrace<'a>>>)>>,
+    behind_service_ports: Mutex<BTreeMap<(PolicyId, Protocol, u16), Arc<PortsOfPods>>>,
+}
+
+/// A port of the pods of a workload.
+type Port = (WorkloadId, Protocol, u16);
+
+/// Ports of pods, of one protocol.
+type PortsOfPods = BTreeSet<(WorkloadId, u16)>;
+
+fn lock<T>(fact: &Mutex<T>) -> MutexGuard<'_, T> {
+    fact.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl<'a> Context<'a> {
@@ -43,6 +59,60 @@ impl<'a> Context<'a> {
     pub fn layout(&self) -> Arc<Layout<'a>> {
         let made = || Arc::new(Layout::of(self.sources, self.cluster.context_objects()));
         Arc::clone(self.facts.layout.get_or_init(made))
+    }
+
+    /// A port of pods that policies guard; `None` where nobody guards it, or where it cannot be
+    /// said who gets in.
+    #[must_use]
+    pub fn entrance(
+        &self,
+        workload: WorkloadId,
+        protocol: Protocol,
+        port: u16,
+    ) -> Option<Arc<Entrance<'a>>> {
+        let key = (workload, protocol, port);
+        let known = lock(&self.facts.entrances).get(&key).cloned();
+        known.unwrap_or_else(|| {
+            let side = self.entering(workload);
+            let found = side.and_then(|side| Entrance::guarded(self.cluster, &side, key));
+            let found = found.map(Arc::new);
+            lock(&self.facts.entrances).insert(key, found.clone());
+            found
+        })
+    }
+
+    /// The side of a workload on which anybody enters: of all of its ports, which are asked about
+    /// one after the other.
+    fn entering(&self, workload: WorkloadId) -> Option<Arc<SideTrace<'a>>> {
+        let last = lock(&self.facts.entering).clone();
+        if let Some((_, side)) = last.filter(|(last, _)| *last == workload) {
+            return side;
+        }
+        let side = entrance::side(self.engine, &self.unjudged(), workload);
+        *lock(&self.facts.entering) = Some((workload, side.clone()));
+        side
+    }
+
+    /// The ports of the pods that a policy selects to which a Service sends what comes to this
+    /// port of its own, where the number means nothing to the pods; see
+    /// [`service_ports::translated`].
+    #[must_use]
+    pub(super) fn behind_service_port(
+        &self,
+        policy: PolicyId,
+        protocol: Protocol,
+        port: u16,
+    ) -> Arc<PortsOfPods> {
+        let key = (policy, protocol, port);
+        let known = lock(&self.facts.behind_service_ports).get(&key).cloned();
+        known.unwrap_or_else(|| {
+            let selected = self.engine.selected(policy);
+            let found = service_ports::translated(self.cluster, selected, protocol, port);
+            let found = found.iter().map(|it| (it.workload, it.pod_port));
+            let found: Arc<PortsOfPods> = Arc::new(found.collect());
+            lock(&self.facts.behind_service_ports).insert(key, Arc::clone(&found));
+            found
+        })
     }
 
     /// Where there are policies that npcheck does not judge.

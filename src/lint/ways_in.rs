@@ -5,7 +5,6 @@
 
 use super::controllers::{self, Carrier};
 use super::entrance::Entrance;
-use super::unjudged::Unjudged;
 use super::{Context, service_ports};
 use crate::cluster::{Cluster, ServiceId, WorkloadId};
 use crate::engine::{self, ConnectionSet, Endpoint};
@@ -14,6 +13,7 @@ use crate::k8s::{
     ServicePort, ServiceType,
 };
 use crate::source::Span;
+use std::sync::Arc;
 
 /// One way from outside to a Service.
 #[derive(Clone, Debug)]
@@ -242,7 +242,7 @@ fn by_entrypoint<'c>(
 impl<'c> WayIn<'c> {
     /// The guarded ports that it leads to.
     #[must_use]
-    pub fn entrances(&self, cx: &Context<'c>, unjudged: &Unjudged) -> Vec<Entrance<'c>> {
+    pub fn entrances(&self, cx: &Context<'c>) -> Vec<Arc<Entrance<'c>>> {
         let cluster = cx.cluster;
         let ports = match self.target {
             Target::Service(service, port) => service_ports::behind(cluster, service, port),
@@ -253,9 +253,8 @@ impl<'c> WayIn<'c> {
                 ports.map(|id| (id, Protocol::Tcp, port)).collect()
             }
         };
-        let guard =
-            |(id, protocol, port)| Entrance::guarded(cx.engine, unjudged, id, protocol, port);
-        let is_meant_open = |entrance: &Entrance<'_>| match self.source {
+        let guard = |(id, protocol, port)| cx.entrance(id, protocol, port);
+        let is_meant_open = |entrance: &Arc<Entrance<'_>>| match self.source {
             Traffic::Clients(_) => !entrance.keeps_out_clients,
             Traffic::Controller(_) | Traffic::Router | Traffic::Inside => true,
         };

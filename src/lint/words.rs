@@ -3,6 +3,55 @@
 //! Refuses to know what they are about.
 
 use crate::k8s::{LabelSelector, NAMESPACE_NAME_LABEL};
+use std::fmt;
+
+/// Names as they come, of which the first ones are told and the others counted: nobody reads
+/// hundreds of them.
+#[derive(Clone, Debug, Default)]
+pub struct NameList {
+    told: Vec<String>,
+    /// The last one that was counted.
+    last: String,
+    more: usize,
+}
+
+impl NameList {
+    const TOLD: usize = 20;
+
+    /// Adds a name, unless it is the one that came last.
+    pub fn add(&mut self, name: &str) {
+        let last = match self.more {
+            0 => self.told.last(),
+            _ => Some(&self.last),
+        };
+        if last.is_some_and(|last| last == name) {
+            return;
+        }
+        if self.told.len() < Self::TOLD {
+            self.told.push(name.to_owned());
+            return;
+        }
+        self.more += 1;
+        self.last.clear();
+        self.last.push_str(name);
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.told.is_empty()
+    }
+}
+
+impl fmt::Display for NameList {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.told.join(", "))?;
+        match self.more {
+            0 => Ok(()),
+            more => write!(f, " and {more} more"),
+        }
+    }
+}
 
 /// The first few names in backticks, and how many more there are.
 #[must_use]
@@ -57,6 +106,21 @@ pub fn pods_of_namespaces(namespaces: &LabelSelector) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn long_lists_of_names_are_counted() {
+        let mut names = NameList::default();
+        assert!(names.is_empty());
+        for number in [1, 1, 2, 1] {
+            names.add(&format!("x{number}"));
+        }
+        assert_eq!(names.to_string(), "x1, x2, x1");
+        for number in (10..30).chain([29, 30, 30]) {
+            names.add(&format!("x{number}"));
+        }
+        let text = names.to_string();
+        assert!(text.ends_with(", x25, x26 and 4 more"), "{text}");
+    }
 
     #[test]
     fn long_lists_are_cut_and_nouns_agree() {

@@ -8,8 +8,12 @@ use crate::lint::callers::{self, Caller};
 use crate::lint::controllers::{self, Carrier, Home};
 use crate::lint::entrance::{self, Entrance};
 use crate::lint::ways_in::{Balancing, Traffic, WayIn, closed_inside, ways_in};
+use crate::lint::words::NameList;
 use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, snippet};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::collections::btree_map::{BTreeMap, Entry};
+use std::rc::Rc;
+use std::sync::Arc;
 
 declare_rule! {
     /// ## What it does
@@ -133,30 +137,39 @@ impl Rule for EntrypointBlocked {
     }
 
     fn check_cluster(&self, cx: &mut Context<'_>) {
-        let unjudged = cx.unjudged();
         let mut blocked: BTreeMap<(WorkloadId, Protocol, u16), Blocked<'_>> = BTreeMap::new();
         let inside = closed_inside(cx);
-        for way in ways_in(cx).into_iter().chain(inside) {
-            for entrance in way.entrances(cx, &unjudged) {
-                if is_open(cx, &way, &entrance) {
+        // Thousands of ways may lead to the same pods: whoever comes by one is asked about once.
+        let mut asked: BTreeMap<_, bool> = BTreeMap::new();
+        for way in ways_in(cx).into_iter().chain(inside).map(Rc::new) {
+            for entrance in way.entrances(cx) {
+                let key = (entrance.workload, entrance.protocol, entrance.port);
+                let is_open = asked
+                    .entry((key, way.source, way.home))
+                    .or_insert_with(|| is_open(cx, &way, &entrance));
+                if *is_open {
                     continue;
                 }
-                let key = (entrance.workload, entrance.protocol, entrance.port);
-                let blocked = blocked.entry(key).or_insert(Blocked {
-                    entrance,
-                    ways: Vec::new(),
-                });
-                blocked.ways.push(way.clone());
+                match blocked.entry(key) {
+                    Entry::Occupied(mut known) => known.get_mut().others.add(&way.object),
+                    Entry::Vacant(place) => {
+                        place.insert(Blocked {
+                            entrance,
+                            way: Rc::clone(&way),
+                            others: NameList::default(),
+                        });
+                    }
+                }
             }
         }
         // What the same policies close is one cause, and one rule opens all of it.
         let mut by_cause: BTreeMap<(Vec<PolicyRef>, Traffic), Vec<Blocked<'_>>> = BTreeMap::new();
         for blocked in blocked.into_values() {
-            let cause = (blocked.entrance.policies.clone(), blocked.ways[0].source);
+            let cause = (blocked.entrance.policies.clone(), blocked.way.source);
             by_cause.entry(cause).or_default().push(blocked);
         }
         for blocked in by_cause.into_values() {
-            let others = blocked[1..].iter().map(|blocked| &blocked.entrance);
+            let others = blocked[1..].iter().map(|blocked| &*blocked.entrance);
             let of_same = blocked.iter().map(|blocked| &blocked.entrance);
             let of_same = of_same.filter(|it| it.workload == blocked[0].entrance.workload);
             let ports = of_same.map(|it| (it.protocol, it.port)).collect();
@@ -171,8 +184,10 @@ impl Rule for EntrypointBlocked {
 
 /// A port that is closed to the outside, and what leads there.
 struct Blocked<'c> {
-    entrance: Entrance<'c>,
-    ways: Vec<WayIn<'c>>,
+    entrance: Arc<Entrance<'c>>,
+    way: Rc<WayIn<'c>>,
+    /// What else leads there, by name.
+    others: NameList,
 }
 
 /// Whether a rule lets in the outside, or somebody who could bring its traffic.
@@ -230,7 +245,7 @@ impl Blocked<'_> {
         let (cluster, entrance) = (cx.cluster, &self.entrance);
         let workload = cluster.workload_name(entrance.workload);
         let (protocol, port) = (entrance.protocol, entrance.port);
-        let way = &self.ways[0];
+        let way = &self.way;
         let who = match way.source {
             Traffic::Controller(it) if it.is_cilium() => "Cilium's proxy",
             Traffic::Controller(Carrier::Program(program)) => program,
@@ -292,11 +307,8 @@ impl Blocked<'_> {
                 "`{name}` is on the host network: selectors do not match it, only an `ipBlock` does"
             ));
         }
-        if self.ways.len() > 1 {
-            let others = self.ways[1..].iter().map(|way| way.object.as_str());
-            let mut others: Vec<&str> = others.collect();
-            others.dedup();
-            finding = finding.note(format!("also behind: {}", others.join(", ")));
+        if !self.others.is_empty() {
+            finding = finding.note(format!("also behind: {}", self.others));
         }
         finding.help(self.help(cx, ports))
     }
@@ -319,7 +331,7 @@ impl Blocked<'_> {
             _ => None,
         };
         let seen = seen.map(|id| cx.cluster.namespace(id).name.as_str());
-        self.ways[0].home.or(seen)
+        self.way.home.or(seen)
     }
 
     fn help(&self, cx: &Context<'_>, ports: &BTreeSet<(Protocol, u16)>) -> String {
@@ -335,7 +347,7 @@ impl Blocked<'_> {
                 .collect(),
         );
         let rule = |peer: &str| format!("`- {{from: [{{{peer}}}], ports: [{port}]}}`");
-        let way = &self.ways[0];
+        let way = &self.way;
         match way.source {
             Traffic::Inside => {
                 format!("allow the callers on {in_words}, or remove the port from the Service")

@@ -10,9 +10,12 @@ use crate::k8s::{
 };
 use crate::lint::callers::Caller;
 use crate::lint::entrance::{self, Entrance};
+use crate::lint::words::NameList;
 use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, snippet};
 use crate::source::Span;
 use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::Arc;
 
 declare_rule! {
     /// ## What it does
@@ -128,36 +131,56 @@ impl Rule for ScrapeBlocked {
     }
 
     fn check_cluster(&self, cx: &mut Context<'_>) {
-        let unjudged = cx.unjudged();
-        let mut targets = by_monitors(cx);
-        targets.extend(by_annotations(cx));
-        let mut blocked: BTreeMap<(WorkloadId, u16), (Entrance<'_>, Vec<Target>)> = BTreeMap::new();
-        for target in targets {
+        let mut targets: BTreeMap<(WorkloadId, u16), Option<Blocked<'_>>> = BTreeMap::new();
+        for target in by_monitors(cx).chain(by_annotations(cx)) {
             let key = (target.workload, target.port);
-            if let Some((_, targets)) = blocked.get_mut(&key) {
-                targets.push(target);
+            if let Some(known) = targets.get_mut(&key) {
+                if let Some(blocked) = known {
+                    blocked.add(&target);
+                }
                 continue;
             }
             let (workload, port) = key;
-            let entrance = Entrance::guarded(cx.engine, &unjudged, workload, Protocol::Tcp, port);
-            if let Some(entrance) = entrance.filter(|entrance| is_closed(cx, entrance)) {
-                blocked.insert(key, (entrance, vec![target]));
-            }
+            let entrance = cx.entrance(workload, Protocol::Tcp, port);
+            let closed = entrance.filter(|entrance| is_closed(cx, entrance));
+            let blocked = closed.map(|entrance| Blocked {
+                entrance,
+                first: target,
+                others: NameList::default(),
+            });
+            targets.insert(key, blocked);
         }
         // What the same policies close is one cause, and one rule opens all of it. Annotations
         // that charts write by default ask one question of a namespace: does anybody scrape it?
         let is_scraper_known = is_scraper_known(cx);
-        let mut by_cause: BTreeMap<Cause, Vec<(Entrance<'_>, Vec<Target>)>> = BTreeMap::new();
-        for (entrance, targets) in blocked.into_values() {
+        let mut by_cause: BTreeMap<Cause, Vec<Blocked<'_>>> = BTreeMap::new();
+        for blocked in targets.into_values().flatten() {
+            let entrance = &blocked.entrance;
             let cause = match is_scraper_known {
                 true => Cause::Policies(entrance.policies.clone()),
                 false => Cause::Annotations(cx.cluster.workload(entrance.workload).namespace),
             };
-            by_cause.entry(cause).or_default().push((entrance, targets));
+            by_cause.entry(cause).or_default().push(blocked);
         }
         for (cause, closed) in by_cause {
             let finding = describe(cx, &cause, &closed);
             cx.report(finding);
+        }
+    }
+}
+
+/// A port that no scraper gets in at, and what wants it scraped.
+struct Blocked<'c> {
+    entrance: Arc<Entrance<'c>>,
+    first: Target,
+    /// What else wants it, by name.
+    others: NameList,
+}
+
+impl Blocked<'_> {
+    fn add(&mut self, target: &Target) {
+        if target.object != self.first.object {
+            self.others.add(&target.object);
         }
     }
 }
@@ -185,39 +208,40 @@ struct Target {
     workload: WorkloadId,
     port: u16,
     /// What says so, as findings name it.
-    object: String,
-    path: String,
+    object: Rc<str>,
+    path: Rc<str>,
     span: Span,
 }
 
-/// The ports that monitors name.
-fn by_monitors(cx: &Context<'_>) -> Vec<Target> {
-    let cluster = cx.cluster;
-    let mut targets = Vec::new();
-    for monitor in &cluster.context_objects().monitors {
+/// The ports that monitors name: thousands of monitors may each name those of all pods, so that
+/// they are made as they are asked for.
+fn by_monitors<'x>(cx: &'x Context<'_>) -> impl Iterator<Item = Target> + 'x {
+    let monitors = cx.cluster.context_objects().monitors.iter();
+    let endpoints = monitors.flat_map(|monitor| {
         let own = monitor.meta.namespace_name();
         let object = format!("{own}/{}/{}", monitor.kind.name(), monitor.meta.name);
-        for (index, endpoint) in monitor.endpoints.iter().enumerate() {
-            let path = format!("spec.{}[{index}]", monitor.kind.endpoints_field());
-            let span = endpoint
-                .port
-                .as_ref()
-                .map(|port| port.span)
-                .or(endpoint.target_port.as_ref().map(|port| port.span))
-                .unwrap_or(endpoint.span);
-            for (workload, port) in scraped(cx, monitor, endpoint) {
-                let (object, path) = (object.clone(), path.clone());
-                targets.push(Target {
-                    workload,
-                    port,
-                    object,
-                    path,
-                    span,
-                });
-            }
-        }
-    }
-    targets
+        let object: Rc<str> = object.into();
+        let endpoints = monitor.endpoints.iter().enumerate();
+        endpoints.map(move |endpoint| (monitor, Rc::clone(&object), endpoint))
+    });
+    endpoints.flat_map(move |(monitor, object, (index, endpoint))| {
+        let path = format!("spec.{}[{index}]", monitor.kind.endpoints_field());
+        let path: Rc<str> = path.into();
+        let span = endpoint
+            .port
+            .as_ref()
+            .map(|port| port.span)
+            .or(endpoint.target_port.as_ref().map(|port| port.span))
+            .unwrap_or(endpoint.span);
+        let scraped = scraped(cx, monitor, endpoint).into_iter();
+        scraped.map(move |(workload, port)| Target {
+            workload,
+            port,
+            object: Rc::clone(&object),
+            path: Rc::clone(&path),
+            span,
+        })
+    })
 }
 
 /// The pods' ports that an endpoint of a monitor means.
@@ -309,7 +333,7 @@ fn by_annotations(cx: &Context<'_>) -> Vec<Target> {
     }
     for id in cluster.workload_ids() {
         let pod = &cluster.workload(id).object;
-        let (object, path) = (cluster.workload_name(id), String::new());
+        let (object, path): (Rc<str>, Rc<str>) = (cluster.workload_name(id).into(), "".into());
         if has_open_merged_metrics(cx, id) {
             continue;
         }
@@ -325,8 +349,8 @@ fn by_annotations(cx: &Context<'_>) -> Vec<Target> {
             targets.extend(every_port(cx, id).into_iter().map(|port| Target {
                 workload: id,
                 port,
-                object: object.clone(),
-                path: path.clone(),
+                object: Rc::clone(&object),
+                path: Rc::clone(&path),
                 span,
             }));
         }
@@ -335,17 +359,17 @@ fn by_annotations(cx: &Context<'_>) -> Vec<Target> {
         if !is_scraped(&object.object.meta.annotations) {
             continue;
         }
+        let namespace = &cluster.namespace(object.namespace).name;
+        let name = format!("{namespace}/Service/{}", object.object.meta.name);
+        let (name, path): (Rc<str>, Rc<str>) = (name.into(), "metadata.annotations".into());
         for workload in cluster.workloads_behind(service) {
             let pod = &cluster.workload(workload).object;
             if let Some((port, span)) = annotated(&object.object.meta.annotations, pod) {
-                let namespace = &cluster.namespace(object.namespace).name;
-                let object = format!("{namespace}/Service/{}", object.object.meta.name);
-                let path = "metadata.annotations".to_owned();
                 targets.push(Target {
                     workload,
                     port,
-                    object,
-                    path,
+                    object: Rc::clone(&name),
+                    path: Rc::clone(&path),
                     span,
                 });
             }
@@ -374,9 +398,8 @@ fn may_read_annotations(cx: &Context<'_>) -> bool {
 /// Whether a scraper gets in where Istio's proxy serves the metrics of its pod: it changes the
 /// annotations to say so.
 fn has_open_merged_metrics(cx: &Context<'_>, id: WorkloadId) -> bool {
-    let unjudged = cx.unjudged();
     let port = platform::MERGED_METRICS_PORT;
-    let entrance = || Entrance::guarded(cx.engine, &unjudged, id, Protocol::Tcp, port);
+    let entrance = || cx.entrance(id, Protocol::Tcp, port);
     platform::has_istio_proxy(&cx.cluster.workload(id).object.labels)
         && entrance().is_some_and(|entrance| !is_closed(cx, &entrance))
 }
@@ -395,9 +418,8 @@ fn every_port(cx: &Context<'_>, id: WorkloadId) -> Vec<u16> {
     let ports = cx.cluster.workload(id).object.ports();
     let tcp = ports.filter(|port| port.protocol == Protocol::Tcp);
     let ports: Vec<u16> = tcp.map(|port| port.number.value).collect();
-    let unjudged = cx.unjudged();
     let is_closed = |port: &u16| {
-        let entrance = Entrance::guarded(cx.engine, &unjudged, id, Protocol::Tcp, *port);
+        let entrance = cx.entrance(id, Protocol::Tcp, *port);
         entrance.is_some_and(|entrance| is_closed(cx, &entrance))
     };
     match ports.iter().all(is_closed) {
@@ -433,25 +455,27 @@ fn annotated(annotations: &Labels, pod: &Workload) -> Option<(u16, Span)> {
     Some((number, port.value.span))
 }
 
-fn describe(cx: &Context<'_>, cause: &Cause, closed: &[(Entrance<'_>, Vec<Target>)]) -> Diagnostic {
+fn describe(cx: &Context<'_>, cause: &Cause, closed: &[Blocked<'_>]) -> Diagnostic {
     let cluster = cx.cluster;
-    let (entrance, targets) = &closed[0];
+    let Blocked {
+        entrance,
+        first,
+        others,
+    } = &closed[0];
     let workload = cluster.workload_name(entrance.workload);
-    let (port, first) = (entrance.port, &targets[0]);
+    let port = entrance.port;
     let message =
         format!("no policy lets a scraper reach the metrics of `{workload}` on TCP {port}");
     let mut finding = cx
         .finding(first.span, message)
-        .about(first.object.clone(), first.path.clone())
+        .about(&*first.object, &*first.path)
         .label(format!("says to scrape port {port} of those pods"));
     finding = entrance.point_out(cluster, finding);
-    let mut others: Vec<&str> = targets[1..].iter().map(|it| it.object.as_str()).collect();
-    others.dedup();
-    others.retain(|other| *other != first.object);
     if !others.is_empty() {
-        finding = finding.note(format!("also scraped by: {}", others.join(", ")));
+        finding = finding.note(format!("also scraped by: {others}"));
     }
-    if let Some(others) = entrance::others(cluster, closed.iter().skip(1).map(|(it, _)| it)) {
+    let others = closed.iter().skip(1).map(|it| &*it.entrance);
+    if let Some(others) = entrance::others(cluster, others) {
         let how = match cause {
             Cause::Policies(_) => "blocked by the same policies",
             Cause::Annotations(_) => "blocked as well, in this namespace",

@@ -5,9 +5,7 @@ use crate::diagnostic::{Diagnostic, Severity};
 use crate::engine::PolicyRef;
 use crate::k8s::{Direction, WorkloadKind};
 use crate::lint::cut_off::CutOff;
-use crate::lint::entrance::Entrance;
 use crate::lint::references::{self, Reference};
-use crate::lint::unjudged::Unjudged;
 use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, words};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -174,7 +172,7 @@ impl Rule for ServiceCutOff {
             found.retain(|_, told| told.cut_off.is_judged(cx, &unjudged));
             if found.is_empty()
                 && may_cluster
-                && let Some(finding) = replicas(cx, &unjudged, workload)
+                && let Some(finding) = replicas(cx, workload)
             {
                 cx.report(finding);
             }
@@ -277,7 +275,7 @@ fn describe(cx: &Context<'_>, service: ServiceId, cut_offs: &[CutOff]) -> Diagno
 }
 
 /// Replicas on a port that only their headless Service has, to which nobody gets in.
-fn replicas(cx: &Context<'_>, unjudged: &Unjudged, workload: WorkloadId) -> Option<Diagnostic> {
+fn replicas(cx: &Context<'_>, workload: WorkloadId) -> Option<Diagnostic> {
     let cluster = cx.cluster;
     let pod = &cluster.workload(workload).object;
     let services: Vec<_> = cluster
@@ -307,7 +305,7 @@ fn replicas(cx: &Context<'_>, unjudged: &Unjudged, workload: WorkloadId) -> Opti
         if is_for_clients(port) {
             return None;
         }
-        let entrance = Entrance::guarded(cx.engine, unjudged, workload, entry.protocol, port)?;
+        let entrance = cx.entrance(workload, entry.protocol, port)?;
         let opens_others = entrance.policies.iter().any(|policy| match policy {
             PolicyRef::Network(id) => {
                 let policy = &cluster.policy(*id).object;

@@ -10,6 +10,7 @@ use crate::lint::callers;
 use crate::lint::entrance::Entrance;
 use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, snippet};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 declare_rule! {
     /// ## What it does
@@ -123,8 +124,7 @@ impl Rule for WebhookBlocked {
 
     fn check_cluster(&self, cx: &mut Context<'_>) {
         let cluster = cx.cluster;
-        let unjudged = cx.unjudged();
-        let mut blocked: BTreeMap<(WorkloadId, u16), (Entrance<'_>, Vec<Call<'_>>)> =
+        let mut blocked: BTreeMap<(WorkloadId, u16), (Arc<Entrance<'_>>, Vec<Call<'_>>)> =
             BTreeMap::new();
         for call in calls(cx) {
             for workload in cluster.workloads_behind(call.service) {
@@ -135,12 +135,11 @@ impl Rule for WebhookBlocked {
                     .filter(|entry| entry.protocol == Protocol::Tcp)
                     .flat_map(|entry| entry.ports_of(pod));
                 for port in called {
-                    let entrance =
-                        Entrance::guarded(cx.engine, &unjudged, workload, Protocol::Tcp, port);
+                    let entrance = cx.entrance(workload, Protocol::Tcp, port);
                     let is_it = |_, peer: &NetworkPolicyPeer| {
                         peer.ip_block.get().is_some() || may_be_api_server(cx, peer)
                     };
-                    let is_closed = |entrance: &Entrance<'_>| {
+                    let is_closed = |entrance: &Arc<Entrance<'_>>| {
                         !entrance.admits(is_it)
                             && !entrance.admits_at_service_port(cx, is_it)
                             && !entrance.admits_addresses(cx.engine)

@@ -394,3 +394,21 @@ fn generators_compare_paths_with_patterns_up_to_a_limit() {
     let limit = "a generator compares paths with patterns more than 2000000 times";
     assert!(said_of.contains(limit), "{said_of:.2000}");
 }
+
+#[test]
+fn replacements_look_for_their_objects_up_to_a_limit() {
+    let target = "  - {select: {kind: ConfigMap, name: m0}, fieldPaths: [data.a], \
+                  options: {create: true}}\n";
+    let replacement = format!(
+        "- source: {{kind: ConfigMap, name: m1, fieldPath: metadata.name}}\n  targets:\n{}",
+        target.repeat(20)
+    );
+    let said_of = |count| {
+        let lines = format!("replacements:\n{}", replacement.repeat(count));
+        said(&with(&maps(2_000), &lines))
+    };
+    assert_eq!(said_of(2), "");
+    let said_of = said_of(220);
+    let limit = "unknown: this build looks at more than 8000000 parts of objects";
+    assert!(said_of.contains(limit), "{said_of:.2000}");
+}

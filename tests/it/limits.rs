@@ -315,3 +315,46 @@ fn ports_without_end_make_no_table_that_cannot_be_printed() {
     assert_eq!(exposure.status, 0, "{}", exposure.stderr);
     assert!(exposure.stdout.contains("web"), "{:.400}", exposure.stdout);
 }
+
+/// Pods that are all told of one Service and kept from the pods behind it.
+fn pods_cut_off(count: usize) -> String {
+    let mut text = "apiVersion: v1\nkind: Service\nmetadata: {name: db, namespace: shop}\n\
+         spec: {selector: {app: db}, ports: [{port: 80}]}\n"
+        .to_owned();
+    for number in 0..count {
+        writeln!(
+            text,
+            "---\napiVersion: v1\nkind: Pod\nmetadata: {{name: web-{number}, namespace: shop, \
+             labels: {{web: x{number}}}}}\nspec: {{containers: [{{name: c, image: x, env: \
+             [{{name: DB, value: 'http://db:80'}}]}}]}}\n\
+             ---\napiVersion: v1\nkind: Pod\nmetadata: {{name: db-{number}, namespace: shop, \
+             labels: {{app: db}}}}\nspec: {{containers: [{{name: c, image: x}}]}}\n\
+             ---\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {{name: \
+             policy-{number}, namespace: shop}}\nspec: {{podSelector: {{matchLabels: {{web: \
+             x{number}}}}}, policyTypes: [Egress]}}"
+        )
+        .unwrap();
+    }
+    text
+}
+
+#[test]
+fn pods_that_are_cut_off_are_judged_up_to_a_limit() {
+    let directory = scratch("limit-of-judgements");
+    let lint = |count| {
+        write(&directory, "pods.yaml", pods_cut_off(count));
+        let rule = "service-cut-off";
+        run(
+            &directory,
+            &["lint", "-o", "concise", "--select", rule, "."],
+        )
+    };
+    let few = lint(20);
+    assert_eq!(few.stdout.lines().count(), 20, "{few:?}");
+    assert_eq!(few.status, 1, "{few:?}");
+    let many = lint(170);
+    let limit =
+        "`service-cut-off`: policies close so many pairs of pods that not all were looked at";
+    assert!(many.stderr.contains(limit), "{}", many.stderr);
+    assert_eq!(many.status, 2);
+}

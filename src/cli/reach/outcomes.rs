@@ -39,7 +39,8 @@ pub(super) struct Outcome {
 /// nobody asks why then.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct SideKey {
-    policies: Vec<PolicyRef>,
+    /// By the number of their list: thousands of reasons may be of the same hundreds of policies.
+    policies: usize,
     decisions: Vec<(ReasonCode, ConnectionSet, Option<RulePlace>)>,
 }
 
@@ -71,7 +72,11 @@ impl<T: Ord> Numbers<T> {
 }
 
 impl SideKey {
-    fn of(side: &SideTrace<'_>, asked: &ConnectionSet) -> Option<Self> {
+    fn of(
+        side: &SideTrace<'_>,
+        asked: &ConnectionSet,
+        policies: &Numbers<Vec<PolicyRef>>,
+    ) -> Option<Self> {
         if asked.is_subset(&side.verdict.allowed()) {
             return None;
         }
@@ -79,9 +84,9 @@ impl SideKey {
             let rule = decision.rule.map(|rule| (rule.policy, rule.index));
             (decision.code, decision.connections, rule)
         });
-        let policies = side.stages.iter().flat_map(|stage| &stage.policies);
+        let all = side.stages.iter().flat_map(|stage| &stage.policies);
         Some(Self {
-            policies: policies.map(|policy| policy.policy).collect(),
+            policies: policies.of(all.map(|policy| policy.policy).collect()),
             decisions: decisions.collect(),
         })
     }
@@ -224,6 +229,7 @@ impl Outcomes {
         let judging = Judging {
             judge,
             pairs,
+            policies: Numbers::new(),
             sides: Numbers::new(),
             outcomes: Numbers::new(),
             keys: Numbers::new(),
@@ -295,6 +301,7 @@ struct Anybody {
 struct Judging<'p, 's> {
     judge: &'p Judge<'s, 's>,
     pairs: Pairs<'p, 's>,
+    policies: Numbers<Vec<PolicyRef>>,
     sides: Numbers<Option<SideKey>>,
     outcomes: Numbers<Outcome>,
     keys: Numbers<Key>,
@@ -419,7 +426,8 @@ impl<'s> Judging<'_, 's> {
     }
 
     fn number(&self, side: &SideTrace<'_>, asked: &Asked) -> usize {
-        self.sides.of(SideKey::of(side, &connections(asked)))
+        let key = SideKey::of(side, &connections(asked), &self.policies);
+        self.sides.of(key)
     }
 
     /// By class of destinations: what becomes of it and a source where no peer is about the

@@ -12,6 +12,7 @@ use crate::engine::program::{
 };
 use crate::engine::{AddressRange, Endpoint, HashMap};
 use crate::k8s::{Direction, Labels};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 /// The ends of one side, by what rules may ask of them; ends are meant by their positions.
@@ -45,6 +46,10 @@ pub struct EndIndex<'l> {
 #[derive(Default)]
 struct Spoken {
     ends: Vec<u32>,
+    /// How long the list may become before those that are in it twice are taken out.
+    room: usize,
+    /// Besides, all pods of these namespaces.
+    namespaces: BTreeSet<NamespaceId>,
     /// Besides, the ends of one of these lists of the index.
     pods: bool,
     on_host: bool,
@@ -131,6 +136,7 @@ impl<'l> EndIndex<'l> {
             },
             Matcher::BlockOfNoPods(..) | Matcher::Nodes(_) | Matcher::DomainNames => return false,
         }
+        spoken.compact();
         true
     }
 
@@ -153,7 +159,9 @@ impl<'l> EndIndex<'l> {
                         spoken.add_labelled(&self.by_label, &labels);
                         spoken.unlabelled = true;
                     }
-                    None => spoken.ends.extend(own),
+                    None => {
+                        spoken.namespaces.insert(id);
+                    }
                 }
             }
             (_, Some(labels)) => {
@@ -221,9 +229,24 @@ impl Spoken {
         self.ends.extend(found.flatten());
     }
 
+    /// Hundreds of peers may each be about the same thousands of ends.
+    fn compact(&mut self) {
+        if self.ends.len() > self.room {
+            self.ends.sort_unstable();
+            self.ends.dedup();
+            self.room = 2 * self.ends.len() + 1024;
+        }
+    }
+
     /// All of them, in order.
     fn ends(self, index: &EndIndex<'_>) -> Vec<u32> {
         let mut ends = self.ends;
+        let namespaces = self.namespaces.iter();
+        ends.extend(
+            namespaces
+                .filter_map(|id| index.by_namespace.get(id))
+                .flatten(),
+        );
         for (is_meant, more) in [
             (self.pods || self.unaddressed_pods, &index.pods),
             (self.on_host, &index.on_host),
@@ -236,6 +259,7 @@ impl Spoken {
         }
         ends.sort_unstable();
         ends.dedup();
+        ends.shrink_to_fit();
         ends
     }
 }

@@ -337,7 +337,7 @@ fn one<'t>(
         }
         "ReplacementTransformer" => {
             for item in file::items(config, "replacements") {
-                replacement::run(&item, &item, resources, faults);
+                replacement::run(&item, &item, resources, (budget, &mut *faults));
             }
         }
         "ImageTagTransformer" => {

@@ -573,7 +573,8 @@ impl<'t, 's> Kustomize<'t, 's> {
         if (self.budget).may_change(looks, place, &mut faults) {
             images::set_images(&mut all.resources, &images, &specs.images, &mut faults);
         }
-        replacement::apply(library, kustomization, &mut all.resources, &mut faults);
+        let told = (&self.budget, &mut faults);
+        replacement::apply(library, kustomization, &mut all.resources, told);
         let mut external = External {
             kustomize: self,
             kustomization,

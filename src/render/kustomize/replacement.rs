@@ -2,6 +2,7 @@
 //!
 //! Refuses to know where in the order of a build that happens.
 
+use super::budget::Budget;
 use super::fault::Fault;
 use super::field_path::{self, each, find};
 use super::file::{self, Kustomization};
@@ -41,17 +42,17 @@ impl Options {
     }
 }
 
-/// Makes all replacements of a kustomization, in order.
-pub(crate) fn apply<'t>(
+/// Makes all replacements of a kustomization, in order, as far as the budget of the build goes.
+pub(super) fn apply<'t>(
     library: &'t Library<'_>,
     kustomization: &Kustomization<'t>,
     resources: &mut [Resource<'t>],
-    faults: &mut Vec<Fault>,
+    (budget, faults): (&Budget, &mut Vec<Fault>),
 ) {
     let items = kustomization.items("replacements");
     for item in items {
         let Some(path) = file::field(&item, "path") else {
-            run(&item, &item, resources, faults);
+            run(&item, &item, resources, (budget, faults));
             continue;
         };
         let text = path.text().unwrap_or_default();
@@ -67,10 +68,10 @@ pub(crate) fn apply<'t>(
                     match document.is_sequence() {
                         true => {
                             for replacement in document.items() {
-                                run(&replacement, &path, resources, faults);
+                                run(&replacement, &path, resources, (budget, faults));
                             }
                         }
-                        false => run(&document, &path, resources, faults),
+                        false => run(&document, &path, resources, (budget, faults)),
                     }
                 }
             }
@@ -79,13 +80,20 @@ pub(crate) fn apply<'t>(
 }
 
 /// Makes one replacement; `place` is what it is told with.
-pub(crate) fn run<'t>(
+pub(super) fn run<'t>(
     replacement: &Value<'t>,
     place: &Value<'t>,
     resources: &mut [Resource<'t>],
-    faults: &mut Vec<Fault>,
+    (budget, faults): (&Budget, &mut Vec<Fault>),
 ) {
-    if let Err(message) = one(replacement, place, resources) {
+    let mut may_change = |parts| budget.may_change(parts, replacement.span(), faults);
+    // The source, and each target, are looked for among all objects.
+    let looks = 1 + file::items(replacement, "targets").len();
+    if !may_change(looks * resources.len()) {
+        return;
+    }
+    let made = one(replacement, place, resources, &mut may_change);
+    if let Err(message) = made {
         faults.push(Fault::error(replacement.span(), message));
     }
 }
@@ -94,6 +102,7 @@ fn one<'t>(
     replacement: &Value<'t>,
     place: &Value<'t>,
     resources: &mut [Resource<'t>],
+    may_change: &mut dyn FnMut(usize) -> bool,
 ) -> Result<(), String> {
     let targets = file::items(replacement, "targets");
     let fixed = file::field(replacement, "sourceValue");
@@ -130,6 +139,9 @@ fn one<'t>(
             });
             if is_rejected || !select.fits(&resource.value) || !select.selects_id(resource) {
                 continue;
+            }
+            if !may_change(resource.value.parts(MAX_PARTS)) {
+                return Ok(());
             }
             let before = resource.value.clone();
             let id = resource.id.to_string();
