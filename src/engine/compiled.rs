@@ -234,8 +234,12 @@ impl<'c> Compiled<'c> {
                 continue;
             }
             let units = &mut self.units.get_mut(direction).units;
+            // Each may be about pods or not by itself, so that what one allows for certain does not
+            // hold where another one alone isolates.
+            let stands_alone = !chain.is_subject_known && rules.iter().any(|rule| !rule.is_opaque);
             let place = match kind {
                 StageKind::Ordered => units.len(),
+                StageKind::Uniform(_) if stands_alone => units.len(),
                 StageKind::Uniform(_) => *by_subject
                     .entry((subject, chain.is_subject_known, chain.end))
                     .or_insert(units.len()),

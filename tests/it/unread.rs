@@ -131,3 +131,44 @@ fn a_selector_that_matches_nothing_may_mean_a_pod_that_cannot_be_read() {
     write(&directory, "pod.yaml", pod);
     assert!(!found().contains("unmatched-pod-selector"), "{}", found());
 }
+
+#[test]
+fn of_two_definitions_of_one_policy_none_allows_anything_for_certain() {
+    let directory = scratch("unread-twice");
+    write(&directory, "pods.yaml", PODS);
+    let policy = |port: u16| {
+        format!(
+            "{{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {{name: p, namespace: one}},
+ spec: {{podSelector: {{}}, policyTypes: [Ingress], ingress: [{{ports: [{{port: {port}}}]}}]}}}}
+---
+"
+        )
+    };
+    let both = format!("{}{}", policy(80), policy(81));
+    write(&directory, "policies.yaml", both);
+    let asked = |from: &str| {
+        let reached = run(&directory, &["reach", from, "one/a", "-p", "80", "."]);
+        reached
+            .stdout
+            .split(' ')
+            .next()
+            .unwrap_or_default()
+            .to_owned()
+    };
+    assert_eq!(asked("two/c"), "UNKNOWN");
+    let graph = run(
+        &directory,
+        &["graph", "--from", "two/c", "--to", "one/a", "."],
+    );
+    let flows: Vec<&str> = graph
+        .stdout
+        .lines()
+        .filter(|line| line.contains("->"))
+        .collect();
+    assert_eq!(
+        flows,
+        ["two/Pod/c -> one/Pod/a  unknown: all"],
+        "{}",
+        graph.stdout
+    );
+}
