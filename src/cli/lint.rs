@@ -207,7 +207,10 @@ fn lint(options: &Options, states: &States<'_>, terminal: &mut Terminal) -> io::
         .map(|earlier| earlier.workspace.lint(today).findings);
     let known = KnownFindings::new(baseline, sources, &found_before.unwrap_or_default());
     let before = earlier.as_ref().map(|earlier| &earlier.workspace);
-    let linted = input.workspace.lint_change(before, today);
+    let linted = match options.fixing() {
+        Some(_) => input.workspace.lint_for_fixes(before, today),
+        None => input.workspace.lint_change(before, today),
+    };
     let run = Run {
         options,
         input: &input,
@@ -266,7 +269,8 @@ impl Run<'_> {
             terminal.complain(STDIN_NAME, advice);
             is_written = false;
         }
-        let left = fixed.report(self.today);
+        let earlier = self.earlier.map(|earlier| &earlier.workspace);
+        let left = fixed.report(earlier, self.today);
         let outcome = self.report(&fixed.workspace, left, terminal)?;
         Ok(outcome.with_problems(!is_written))
     }

@@ -13,6 +13,7 @@ use crate::k8s::{self, Object, PolicyScope};
 use crate::source::{Span, Spanned, Text};
 use foldhash::{HashMap, HashMapExt};
 use rayon::prelude::*;
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
@@ -157,30 +158,9 @@ impl Cluster {
     fn add_injected_labels(&mut self) {
         for workload in &mut self.workloads {
             let namespace = &self.namespaces[workload.namespace.index()];
-            let nothing = k8s::Labels::default();
-            let annotations = namespace.declared.as_ref().map(|it| &it.meta.annotations);
-            let object = &workload.object;
-            if object.host_network {
-                continue;
+            if let Some(labels) = injected_labels(namespace, &workload.object) {
+                Arc::make_mut(&mut workload.object).labels = labels;
             }
-            let labels = injected(
-                &namespace.labels,
-                annotations.unwrap_or(&nothing),
-                &object.labels,
-                &object.annotations,
-                &object.meta.name,
-            );
-            if labels.is_empty() {
-                continue;
-            }
-            let span = object.labels_span;
-            let added = labels.into_iter().map(|label| k8s::Label {
-                key: Spanned::new(Text::from(label.key), span),
-                value: Spanned::new(Text::from(label.value), span),
-            });
-            let own = object.labels.iter().cloned();
-            let labels = k8s::Labels::new(added.chain(own).collect());
-            Arc::make_mut(&mut workload.object).labels = labels;
         }
     }
 
@@ -221,12 +201,7 @@ impl Cluster {
                 Object::ContextObject(_) => {}
             }
         }
-        self.workloads.par_sort_by(|a, b| {
-            let kinds = a.object.kind_name().cmp(b.object.kind_name());
-            let names = || a.object.meta.name.value.cmp(&b.object.meta.name.value);
-            let namespaces = a.namespace.cmp(&b.namespace);
-            namespaces.then(kinds).then_with(names)
-        });
+        self.workloads.par_sort_by(by_namespace_and_name);
         self.policies.par_sort_by(|a, b| {
             (a.namespace, &a.object.meta.name.value).cmp(&(b.namespace, &b.object.meta.name.value))
         });
@@ -258,8 +233,45 @@ impl Cluster {
     }
 }
 
+/// The order of workloads.
+pub(super) fn by_namespace_and_name(a: &Workload, b: &Workload) -> Ordering {
+    let kinds = || a.object.kind_name().cmp(b.object.kind_name());
+    let names = || a.object.meta.name.value.cmp(&b.object.meta.name.value);
+    let namespaces = a.namespace.cmp(&b.namespace);
+    namespaces.then_with(kinds).then_with(names)
+}
+
+/// The labels of a workload with those that injectors put on its pods, if there are any.
+pub(super) fn injected_labels(
+    namespace: &Namespace,
+    object: &k8s::Workload,
+) -> Option<k8s::Labels> {
+    let nothing = k8s::Labels::default();
+    let annotations = namespace.declared.as_ref().map(|it| &it.meta.annotations);
+    if object.host_network {
+        return None;
+    }
+    let labels = injected(
+        &namespace.labels,
+        annotations.unwrap_or(&nothing),
+        &object.labels,
+        &object.annotations,
+        &object.meta.name,
+    );
+    if labels.is_empty() {
+        return None;
+    }
+    let span = object.labels_span;
+    let added = labels.into_iter().map(|label| k8s::Label {
+        key: Spanned::new(Text::from(label.key), span),
+        value: Spanned::new(Text::from(label.value), span),
+    });
+    let own = object.labels.iter().cloned();
+    Some(k8s::Labels::new(added.chain(own).collect()))
+}
+
 /// Every namespace that is declared, or used by a workload, policy or service, by name.
-fn namespaces(objects: &[Object]) -> Vec<Namespace> {
+pub(super) fn namespaces(objects: &[Object]) -> Vec<Namespace> {
     let mut declared: BTreeMap<&str, Option<&Arc<k8s::Namespace>>> = BTreeMap::new();
     let mut used: HashMap<&str, Span> = HashMap::default();
     for object in objects {

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 /// Lists of them, each sorted by namespace, kind, name, and then by place in the inputs.
 /// An object that is there twice stands here twice.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct ContextObjects {
     /// What leads traffic from outside to Services.
     pub entrypoints: Vec<Arc<Entrypoint>>,

@@ -6,6 +6,7 @@
 
 mod build;
 mod definitions;
+mod hypothetical;
 mod layout;
 mod parts;
 mod unknown_addresses;
@@ -106,7 +107,7 @@ pub struct Cluster {
 }
 
 /// A namespace, declared or only used.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Namespace {
     /// Its name.
     pub name: String,
@@ -118,7 +119,7 @@ pub struct Namespace {
 }
 
 /// A peer: a pod, or an object that stands for its pods.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Workload {
     /// Its namespace.
     pub namespace: NamespaceId,
@@ -127,7 +128,7 @@ pub struct Workload {
 }
 
 /// A `NetworkPolicy` in its namespace.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct NetworkPolicy {
     /// Its namespace.
     pub namespace: NamespaceId,
@@ -137,7 +138,7 @@ pub struct NetworkPolicy {
 }
 
 /// A `Service` in its namespace.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Service {
     /// Its namespace.
     pub namespace: NamespaceId,
@@ -146,7 +147,7 @@ pub struct Service {
 }
 
 /// An object that is no peer because its owner is among the inputs (S3).
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Represented {
     /// The object, as `namespace/Kind/name`.
     pub object: String,
@@ -158,7 +159,7 @@ pub struct Represented {
 
 /// A second object of one kind, namespace and name. The first one in the order of the
 /// inputs is kept, the others are left out.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Duplicate {
     /// What both are, as `namespace/Kind/name`.
     pub object: String,

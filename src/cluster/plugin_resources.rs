@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 /// Lists of them, each sorted by namespace and name. What an API server would refuse is kept
 /// for rules to look at.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct PluginResources {
     /// Cilium's groups of addresses.
     pub cidr_groups: Vec<CiliumCidrGroup>,

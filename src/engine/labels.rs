@@ -55,9 +55,9 @@ impl<'c> Features<'c> {
 
     /// The selector in the features that are known, where what is not known is never
     /// there; `None` if then nothing can match.
-    pub(super) fn find_among(&self, selector: &LabelSelector) -> Option<Selector> {
+    pub(super) fn find_among(&self, selector: &LabelSelector, gaps: Gaps) -> Option<Selector> {
         let feature = |key, value| self.known(key, value);
-        let selector = Translation::new(selector, Gaps::AreTexts, feature).selector;
+        let selector = Translation::new(selector, gaps, feature).selector;
         (!selector.wanted.iter().any(Vec::is_empty)).then_some(selector)
     }
 
@@ -106,7 +106,7 @@ struct Translation {
 
 /// What a value is that another tool fills in.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Gaps {
+pub(super) enum Gaps {
     /// A text like any other.
     AreTexts,
     /// Any value at all: whether the key is there tells pods apart, which classes must keep.

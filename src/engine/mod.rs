@@ -22,6 +22,7 @@ mod runs;
 mod columns;
 mod classes;
 mod selection;
+mod selectable;
 mod sets;
 mod decision;
 mod sides;
@@ -44,6 +45,7 @@ pub use program::condition::{Asks, LabelTest, Unmet};
 pub use program::identity::{EndLabel, Entity};
 pub use program::{PeerRef, PolicyRef, PortRef, RuleRef};
 pub use relation::{Flow, Peer, Relation, Row};
+pub use selectable::Selectable;
 pub use verdict::{
     AskedPolicies, AskedRule, Decision, EndClasses, EndIndex, Explanation, Judge, Match, Matter,
     Miss, NearestMiss, OtherPlugins, PeerTrace, PeersTrace, PluginDifference, PluginDifferences,
@@ -61,10 +63,8 @@ use classes::{ClassId, Classes};
 use columns::Columns;
 use compiled::{Compiled, MatcherId};
 use functions::Functions;
-use labels::{FeatureId, Features};
 use program::{HostNetwork, NamespaceSet, PodSet};
-use runs::Runs;
-use selection::{Index, Parts, Selection, visible_labels};
+use selection::{Parts, Selection, visible_labels};
 use sides::Sides;
 use std::sync::OnceLock;
 
@@ -88,7 +88,7 @@ pub struct Engine<'c> {
     /// By matcher: the workloads that it matches, made on the first question.
     matched: Vec<OnceLock<Vec<WorkloadId>>>,
     functions: OnceLock<Functions>,
-    workload_labels: OnceLock<WorkloadLabels<'c>>,
+    selectable: Selectable<'c>,
     judge: Judge<'c, 'c>,
 }
 
@@ -127,7 +127,7 @@ impl<'c> Engine<'c> {
             sides,
             matched,
             functions: OnceLock::new(),
-            workload_labels: OnceLock::new(),
+            selectable: Selectable::new(cluster),
             judge: Judge::new(cluster),
         }
     }
@@ -245,17 +245,7 @@ impl<'c> Engine<'c> {
         namespaces: impl IntoIterator<Item = NamespaceId>,
         selector: &LabelSelector,
     ) -> Vec<WorkloadId> {
-        let mut within = Vec::new();
-        for namespace in namespaces {
-            let mut ids = self.cluster.workloads_in(namespace);
-            if let (Some(first), rest) = (ids.next(), ids.len() as u32) {
-                within.push((first.0, first.0 + rest + 1));
-            }
-        }
-        let labels = self
-            .workload_labels
-            .get_or_init(|| WorkloadLabels::new(self.cluster));
-        labels.select(&Runs::from_unsorted(within), selector)
+        self.selectable.matching_workloads(namespaces, selector)
     }
 
     /// Who may talk to whom. Worked out on the first call, and the same ever after.
@@ -306,57 +296,5 @@ impl<'c> Engine<'c> {
             members.sort_unstable();
             members
         })
-    }
-}
-
-/// All labels of all workloads, for selectors that stand in no policy.
-#[derive(Debug)]
-struct WorkloadLabels<'c> {
-    features: Features<'c>,
-    /// By workload: its features, sorted.
-    of: Vec<Vec<FeatureId>>,
-    index: Index,
-    /// The workloads that selectors see.
-    selectable: Runs,
-}
-
-impl<'c> WorkloadLabels<'c> {
-    fn new(cluster: &'c Cluster) -> Self {
-        let mut features = Features::default();
-        let mut of = Vec::with_capacity(cluster.workloads().len());
-        let mut selectable = Runs::default();
-        for (id, workload) in cluster.workload_ids().zip(cluster.workloads()) {
-            let mut found = Vec::new();
-            if workload.object.meta.is_accepted && !workload.object.host_network {
-                selectable.push(id.0, id.0 + 1);
-                for label in &workload.object.labels {
-                    found.extend(features.of_label(label));
-                }
-                found.sort_unstable();
-            }
-            of.push(found);
-        }
-        let index = Index::new(features.len(), of.iter().map(Vec::as_slice));
-        Self {
-            features,
-            of,
-            index,
-            selectable,
-        }
-    }
-
-    fn select(&self, within: &Runs, selector: &LabelSelector) -> Vec<WorkloadId> {
-        // What nobody has is no feature here: it is never there.
-        let Some(selector) = self.features.find_among(selector) else {
-            return Vec::new();
-        };
-        let selected = self
-            .index
-            .select(&selector, within, |workload| &self.of[workload as usize]);
-        selected
-            .ids()
-            .filter(|id| self.selectable.contains(*id))
-            .map(WorkloadId)
-            .collect()
     }
 }

@@ -6,7 +6,7 @@
 //! has no placeholder, nor has a named port.
 
 use crate::cluster::{Cluster, NAMESPACE_NAME_LABEL, NamespaceId, PolicyId, WorkloadId};
-use crate::engine::Engine;
+use crate::engine::Selectable;
 use crate::k8s::{self, LabelSelector, Labels, Object, ObjectMeta};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -26,11 +26,11 @@ type Place = (String, String);
 /// that do not exist yet do in a question about a connection.
 #[must_use]
 pub fn placeholders(
-    engine: &Engine<'_>,
+    selectable: &Selectable<'_>,
     concerns: impl Fn(&k8s::NetworkPolicy) -> bool,
 ) -> Vec<Object> {
-    let cluster = engine.cluster();
-    let mut found = Placeholders::new(engine);
+    let cluster = selectable.cluster();
+    let mut found = Placeholders::new(selectable);
     let ids = cluster.policy_ids();
     for id in ids.filter(|id| concerns(&cluster.policy(*id).object)) {
         found.add(id);
@@ -65,10 +65,10 @@ pub enum WantedNamespaces<'a> {
 /// namespace in particular is in [`ELSEWHERE`].
 #[must_use]
 pub fn placeholders_for<'a>(
-    engine: &Engine<'_>,
+    selectable: &Selectable<'_>,
     wanted: impl IntoIterator<Item = Wanted<'a>>,
 ) -> Vec<Object> {
-    let mut found = Placeholders::new(engine);
+    let mut found = Placeholders::new(selectable);
     for wanted in wanted {
         found.add_wanted(&wanted);
     }
@@ -143,17 +143,17 @@ pub(super) fn is_name(name: &str) -> bool {
 }
 
 struct Placeholders<'e, 'c> {
-    engine: &'e Engine<'c>,
+    selectable: &'e Selectable<'c>,
     cluster: &'c Cluster,
     pods: BTreeMap<Place, Object>,
     namespaces: BTreeMap<String, Object>,
 }
 
 impl<'e, 'c> Placeholders<'e, 'c> {
-    fn new(engine: &'e Engine<'c>) -> Self {
+    fn new(selectable: &'e Selectable<'c>) -> Self {
         Self {
-            engine,
-            cluster: engine.cluster(),
+            selectable,
+            cluster: selectable.cluster(),
             pods: BTreeMap::new(),
             namespaces: BTreeMap::new(),
         }
@@ -209,13 +209,13 @@ impl<'e, 'c> Placeholders<'e, 'c> {
         pods: &LabelSelector,
         about: &ObjectMeta,
     ) {
-        let (engine, cluster) = (self.engine, self.cluster);
+        let (selectable, cluster) = (self.selectable, self.cluster);
         let homes: Vec<NamespaceId> = match namespaces {
             WantedNamespaces::One(name) => cluster.namespace_by_name(name).into_iter().collect(),
             WantedNamespaces::All => cluster.namespace_ids().collect(),
-            WantedNamespaces::Matching(selector) => engine.matching_namespaces(selector),
+            WantedNamespaces::Matching(selector) => selectable.matching_namespaces(selector),
         };
-        let is_known = !engine.matching_workloads(homes, pods).is_empty();
+        let is_known = !selectable.matching_workloads(homes, pods).is_empty();
         let namespace = match namespaces {
             WantedNamespaces::One(name) => Some(name.to_owned()),
             WantedNamespaces::All => Some(ELSEWHERE.to_owned()),

@@ -71,4 +71,5 @@ pub use run::{Input, Limit, Report, run};
 pub use settings::{Cloud, EnforcementRows, ExternalPods, Profile, Settings, StagedPolicies};
 pub use suppression::{
     ANNOTATION, Allowance, Force, Form, NamedRule, Standing, Suppressed, Suppression,
+    has_suppressions,
 };

@@ -17,8 +17,8 @@ use super::facts::Facts;
 use super::{Context, Date, Input, Rule};
 use crate::cluster::Cluster;
 use crate::diagnostic::Diagnostic;
-use crate::k8s::{Document, ObjectMeta, Outcome};
-use crate::source::{Source, SourceId, Span, Spanned};
+use crate::k8s::{Document, Documents, ObjectMeta, Outcome};
+use crate::source::{Source, SourceId, SourceMap, Span, Spanned};
 use directive::Directive;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -123,6 +123,20 @@ enum Reach {
     Document(u32, u32),
     /// Those that lie in this text.
     Text(Span),
+}
+
+/// Whether anything is written that suppresses findings, or that looks as if it was to: what it is
+/// good for depends on every rule.
+#[must_use]
+pub fn has_suppressions(sources: &SourceMap, documents: &Documents, cluster: &Cluster) -> bool {
+    let mut comments = documents.iter().flat_map(|document| &*document.comments);
+    let is_directive = |comment: &Span| {
+        let text = sources.get(comment.source).text();
+        let text = text.get(comment.range());
+        text.is_some_and(|text| directive::in_comment(text).is_some())
+    };
+    let is_annotated = |meta: &ObjectMeta| meta.annotations.label(ANNOTATION).is_some();
+    comments.any(is_directive) || metas(cluster).any(is_annotated)
 }
 
 /// All suppressions of a run, by the text that they stand in.

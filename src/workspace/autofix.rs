@@ -3,7 +3,7 @@
 //!
 //! Refuses to touch the disk, and to know a single rule.
 
-use super::lint::{ABOUT_SUPPRESSIONS, RulesToRun, told};
+use super::lint::{RulesToRun, told};
 use super::{Workspace, proof};
 use crate::diagnostic::{Diagnostic, Edit, Fix, FixClass, Severity};
 use crate::graph::GraphDiff;
@@ -55,12 +55,14 @@ pub struct Autofixed {
 }
 
 impl Autofixed {
-    /// What is left on the day `today`. The rules that neither fix nor report errors run now, as
-    /// no fix has asked for them.
+    /// What is left on the day `today`, as a change of an earlier state where there is one. The
+    /// rules that neither fix nor report errors run now, as no fix has asked for them.
     #[must_use]
-    pub fn report(&self, today: Date) -> Report {
-        let left = self.left.clone();
-        left.unwrap_or_else(|| self.workspace.lint(today))
+    pub fn report(&self, earlier: Option<&Workspace>, today: Date) -> Report {
+        match (&self.left, earlier) {
+            (Some(left), None) => left.clone(),
+            _ => self.workspace.lint_change(earlier, today),
+        }
     }
 }
 
@@ -75,7 +77,8 @@ const MAX_FAILED: usize = 256;
 impl Workspace {
     /// Applies every fix of the `report` on this workspace that is permitted and proves right
     /// to those of the texts for which `is_editable` holds. `are_wanted` says of each finding
-    /// whether it is to be fixed at all.
+    /// whether it is to be fixed at all. The report may be one
+    /// [for fixes](Self::lint_for_fixes) alone.
     #[must_use]
     pub fn autofix(
         &self,
@@ -85,10 +88,7 @@ impl Workspace {
         is_editable: impl Fn(SourceId) -> bool,
         are_wanted: impl Fn(&SourceMap, &[Diagnostic]) -> Vec<bool>,
     ) -> Autofixed {
-        let rules = match allows_nothing(&report) {
-            true => RulesToRun::OfFixes,
-            false => RulesToRun::All,
-        };
+        let rules = self.rules_for_fixes();
         let only = Only {
             permission,
             is_editable,
@@ -113,7 +113,7 @@ impl Workspace {
         let permission = *permission;
         let mut state = self.clone();
         let mut report = self.with_untold(report);
-        let mut is_whole = true;
+        let is_whole = rules == RulesToRun::All;
         let mut fixed = 0;
         let mut refused: Vec<(Diagnostic, &'static str)> = Vec::new();
         let mut changes = Vec::new();
@@ -159,7 +159,6 @@ impl Workspace {
             };
             state = trial.proved;
             report = left;
-            is_whole = rules == RulesToRun::All;
             // What a limit hides would come to light bit by bit, each a round; it is told.
             if !report.limits.is_empty() {
                 break;
@@ -187,12 +186,6 @@ struct Only<E, W> {
     is_editable: E,
     /// Of each finding, whether it is to be fixed.
     are_wanted: W,
-}
-
-/// Whether a report says nothing of suppressions. What one is good for depends on all rules.
-fn allows_nothing(report: &Report) -> bool {
-    let mut findings = report.findings.iter().chain(&report.untold);
-    report.suppressed.is_empty() && findings.all(|finding| finding.rule != ABOUT_SUPPRESSIONS)
 }
 
 /// The errors of a report, with how often each is there: wherever their text has moved to.
@@ -295,6 +288,9 @@ struct Trial<'t> {
     proved: Workspace,
     /// Their edits.
     edits: Vec<Edit>,
+    /// Whether some of these were proved without reading any text again, so that they are not in
+    /// `proved` yet.
+    is_behind: bool,
     fixed: usize,
     refused: Vec<(Diagnostic, &'static str)>,
     changes: Vec<GraphDiff>,
@@ -319,6 +315,7 @@ impl<'t> Trial<'t> {
             guard: None,
             proved: start.clone(),
             edits: Vec::new(),
+            is_behind: false,
             fixed: 0,
             refused: Vec::new(),
             changes: Vec::new(),
@@ -340,7 +337,13 @@ impl<'t> Trial<'t> {
             let of_promise = by_promise.entry((promise.is_none(), promise)).or_default();
             of_promise.push(*candidate);
         }
-        for ((_, promise), candidates) in by_promise {
+        let mut batches = by_promise.into_iter().peekable();
+        while let Some(((_, promise), candidates)) = batches.next() {
+            // The texts are read again with the fixes that come next.
+            let is_read_later = batches.peek().is_some();
+            if is_read_later && promise == Some(FixClass::Safe) && self.adds_unread(&candidates) {
+                continue;
+            }
             let mut batch = Batch {
                 before: self.proved.clone(),
                 promise,
@@ -349,6 +352,25 @@ impl<'t> Trial<'t> {
             self.add(&candidates, &mut batch);
             self.changes.append(&mut batch.changes);
         }
+        if self.is_behind {
+            let proved = self.start.edited(&self.edits);
+            self.proved = proved.expect("the items that they change were read with them");
+            self.is_behind = false;
+        }
+    }
+
+    /// Adds fixes that promise to change nothing, if the objects that they change prove it.
+    fn adds_unread(&mut self, candidates: &[Candidate<'_>]) -> bool {
+        let edits = candidates.iter().flat_map(|one| &one.fix.edits);
+        let edits: Vec<Edit> = edits.cloned().collect();
+        let is_first = self.edits.is_empty() && self.guard.is_none();
+        if !is_first || !proof::is_unchanged(self.start, &edits) {
+            return false;
+        }
+        self.edits = edits;
+        self.is_behind = true;
+        self.fixed += candidates.len();
+        true
     }
 
     /// What a fix must do and not do to connections, if anything.
@@ -389,6 +411,7 @@ impl<'t> Trial<'t> {
         match (proof, candidates) {
             (Ok((after, changes)), _) => {
                 self.proved = after;
+                self.is_behind = false;
                 self.edits = edits;
                 self.fixed += candidates.len();
                 batch.changes = changes;

@@ -40,6 +40,25 @@ impl Workspace {
         told(self.lint_all(earlier, RulesToRun::All, today))
     }
 
+    /// What there is to fix, and the errors that fixes must not add to. All other rules run only
+    /// where somebody suppresses findings, as what that is good for depends on them.
+    #[must_use]
+    pub fn lint_for_fixes(&self, earlier: Option<&Self>, today: Date) -> Report {
+        told(self.lint_all(earlier, self.rules_for_fixes(), today))
+    }
+
+    /// The rules that say what there is to fix.
+    pub(super) fn rules_for_fixes(&self) -> RulesToRun {
+        let has_suppressions = |view: &ClusterView| {
+            lint::has_suppressions(self.sources(), view.documents(), view.first_definitions())
+        };
+        let are_all_heard = self.config.ignore.is_empty();
+        match are_all_heard && !self.clusters().any(has_suppressions) {
+            true => RulesToRun::OfFixes,
+            false => RulesToRun::All,
+        }
+    }
+
     /// A report with all findings among those that are told.
     pub(super) fn with_untold(&self, mut report: Report) -> Report {
         if !report.untold.is_empty() {

@@ -4,9 +4,9 @@
 //! Refuses to know what the edits are good for.
 
 use super::{ClusterView, Workspace};
-use crate::cluster::Cluster;
-use crate::diagnostic::FixClass;
-use crate::engine::Engine;
+use crate::cluster::{Cluster, Identity};
+use crate::diagnostic::{Edit, FixClass};
+use crate::engine::{Engine, Selectable};
 use crate::graph::{self, GraphDiff};
 use crate::k8s::{Object, ObjectMeta};
 use crate::source::{SourceId, Span};
@@ -58,6 +58,41 @@ pub(super) fn prove(
     }
 }
 
+/// Whether it is proved that edits change no connections, by the objects alone that they change: no
+/// text is read again. What needs more than that is not proved.
+pub(super) fn is_unchanged(before: &Workspace, edits: &[Edit]) -> bool {
+    let [view] = before.clusters.as_slice() else {
+        return false;
+    };
+    let cluster = view.first_definitions();
+    // Where objects are there twice, edits may change which clusters there are.
+    if view.part.is_built || !cluster.duplicates().is_empty() {
+        return false;
+    }
+    let Some(changed) = before.objects_after(view, edits) else {
+        return false;
+    };
+    let objects = view.part.objects.iter();
+    let (replaced, kept): (Vec<&Object>, Vec<&Object>) =
+        objects.partition(|object| changed.replaces(object));
+    let names = |objects: &[&Object]| {
+        let identities = objects.iter().filter_map(|object| Identity::of(object));
+        let names: BTreeSet<String> = identities.map(|it| it.to_string()).collect();
+        names
+    };
+    let [names_before, names_after] =
+        [replaced, changed.objects.iter().collect()].map(|objects: Vec<&Object>| names(&objects));
+    if names_before != names_after {
+        return false;
+    }
+    let objects = changed.beside(kept.into_iter());
+    let after = view.with_objects(objects.clone());
+    let clusters = [(cluster, &view.part.objects[..]), (&after, &objects)];
+    let texts = edits.iter().map(|edit| edit.span.source).collect();
+    let change = difference(view, clusters, &texts, true);
+    !change.adds() && !change.removes()
+}
+
 /// What changes for connections, in every cluster that has a text which changed.
 fn differences(before: &Workspace, after: &Workspace, by_both: bool) -> Vec<GraphDiff> {
     let is_changed = |id: &&SourceId| {
@@ -74,8 +109,8 @@ fn differences(before: &Workspace, after: &Workspace, by_both: bool) -> Vec<Grap
         });
         let view = &before.clusters[0];
         let joined = objects.each_ref().map(|it| view.with_objects(it.clone()));
-        let joined = joined.each_ref();
-        return Some(difference(view, joined, objects, &changed, by_both))
+        let [before, after] = [0, 1].map(|time| (&joined[time], objects[time].as_slice()));
+        return Some(difference(view, [before, after], &changed, by_both))
             .into_iter()
             .filter(|it| !it.is_empty())
             .collect();
@@ -84,9 +119,9 @@ fn differences(before: &Workspace, after: &Workspace, by_both: bool) -> Vec<Grap
     let differences = pairs
         .filter(|(old, new)| !Arc::ptr_eq(old, new))
         .map(|(old, new)| {
-            let objects = [old, new].map(|view| view.part.objects.clone());
-            let joined = [old, new].map(|view| view.first_definitions());
-            difference(old, joined, objects, &changed, by_both)
+            let joined =
+                [old, new].map(|view| (view.first_definitions(), view.part.objects.as_slice()));
+            difference(old, joined, &changed, by_both)
         });
     differences.filter(|it| !it.is_empty()).collect()
 }
@@ -96,33 +131,34 @@ fn by_name(workspace: &Workspace) -> BTreeMap<&str, &Arc<ClusterView>> {
     views.map(|view| (view.name(), view)).collect()
 }
 
-/// What changes in one cluster, whose objects become others; `joined` are the clusters of
-/// both.
+/// What changes in one cluster, which becomes another; beside each the objects that were joined.
 fn difference(
     view: &ClusterView,
-    joined: [&Cluster; 2],
-    objects: [Vec<Object>; 2],
+    clusters: [(&Cluster, &[Object]); 2],
     changed: &BTreeSet<SourceId>,
     by_both: bool,
 ) -> GraphDiff {
     let placeholders_of = |cluster| {
-        graph::placeholders(&Engine::new(cluster), |policy| {
+        graph::placeholders(&Selectable::new(cluster), |policy| {
             changed.contains(&policy.meta.span.source)
         })
     };
-    let [before, after] = joined;
-    let mut placeholders = placeholders_of(after);
+    let joined = clusters.map(|(cluster, _)| cluster);
+    let mut placeholders = placeholders_of(joined[1]);
     if by_both {
-        placeholders.extend(placeholders_of(before));
+        placeholders.extend(placeholders_of(joined[0]));
     }
     if placeholders.is_empty() {
         let [before, after] = joined.map(Engine::new);
         return graph::difference(&before, &after);
     }
-    let clusters: [Cluster; 2] = objects.map(|mut objects| {
-        objects.extend(placeholders.iter().cloned());
-        view.with_objects(objects)
+    let with_placeholders = clusters.map(|(cluster, objects)| {
+        let more = cluster.with_hypothetical_pods(&placeholders);
+        more.unwrap_or_else(|| view.with_objects([objects, &placeholders].concat()))
     });
-    let [before, after] = clusters.each_ref().map(Engine::new);
+    let [before, after] = with_placeholders.each_ref().map(Engine::new);
     graph::difference(&before, &after)
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,7 +15,7 @@ use std::ops::Range;
 /// What some edits change.
 #[derive(Debug)]
 pub struct Changed {
-    /// What was read again: whole texts, or items of lists, as they stood before.
+    /// What was read again: whole texts, or items of lists, as they stood before, in order.
     places: Vec<Span>,
     /// The objects that are in them afterwards. Places in items that were read by themselves
     /// count from the start of the item's first line.
@@ -29,7 +29,10 @@ impl Changed {
     #[must_use]
     pub fn replaces(&self, object: &Object) -> bool {
         let span = object.meta().span;
-        self.places.iter().any(|place| place.contains(span))
+        let until = |place: &Span| (place.source, place.start) <= (span.source, span.start);
+        let behind = self.places.partition_point(until);
+        let last = behind.checked_sub(1).map(|last| self.places[last]);
+        last.is_some_and(|place| place.contains(span))
     }
 
     /// The objects beside those that stay, in the order of the inputs: the first of two of one

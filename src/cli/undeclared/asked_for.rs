@@ -5,7 +5,7 @@
 //! Refuses to know what the policies do to them.
 
 use crate::cluster::Cluster;
-use crate::engine::Engine;
+use crate::engine::Selectable;
 use crate::graph::{Wanted, WantedNamespaces, placeholders, placeholders_for};
 use crate::k8s::{
     ClusterNetworkPolicy, NetworkPolicy, Object, ObjectMeta, PeerSelection, PluginPolicy,
@@ -65,8 +65,8 @@ fn spec(meta: &ObjectMeta, kind: &str, spec: String) -> (String, String) {
 
 /// Those of all policies that others do not have as they are.
 fn of_policies(cluster: &Cluster, others: Option<&Specs>) -> Vec<Object> {
-    let engine = &Engine::new(cluster);
-    let mut found = placeholders(engine, |policy| {
+    let selectable = &Selectable::new(cluster);
+    let mut found = placeholders(selectable, |policy| {
         others.is_none_or(|others| !others.have(&of_policy(policy)))
     });
     let wide = cluster.cluster_policies().iter();
@@ -75,7 +75,7 @@ fn of_policies(cluster: &Cluster, others: Option<&Specs>) -> Vec<Object> {
         let selections = std::iter::once(&policy.subject.value).chain(peers(policy));
         selections.map(|selection| wanted_by(selection, &policy.meta))
     });
-    found.extend(placeholders_for(engine, wanted));
+    found.extend(placeholders_for(selectable, wanted));
     let is_changed = |place: &PluginSelector<'_>| match place.of {
         SelectingPolicy::Plugin(_, policy) => {
             others.is_none_or(|others| !others.have(&of_plugin(policy)))
@@ -85,7 +85,7 @@ fn of_policies(cluster: &Cluster, others: Option<&Specs>) -> Vec<Object> {
     let places: Vec<PluginSelector<'_>> = plugin_selectors(cluster);
     let places = places.iter().filter(|place| is_changed(place));
     let wanted = places.filter_map(|place| wanted_by_plugin(place));
-    found.extend(placeholders_for(engine, wanted));
+    found.extend(placeholders_for(selectable, wanted));
     found
 }
 

@@ -6,7 +6,7 @@
 use npcheck::cluster::Cluster;
 use npcheck::config::Config;
 use npcheck::diagnostic::{Diagnostic, Edit, Fix, FixClass, Severity};
-use npcheck::engine::Engine;
+use npcheck::engine::{Engine, Selectable};
 use npcheck::graph::{self, GraphDiff};
 use npcheck::k8s::{Object, Outcome};
 use npcheck::lint::{Inventory, Report, RuleMeta};
@@ -176,7 +176,7 @@ impl Linted {
 
     fn difference(&self, after: &Self, class: FixClass) -> GraphDiff {
         let clusters = [self, after].map(|linted| Cluster::new(linted.objects.clone()));
-        let [one, other] = clusters.each_ref().map(Engine::new);
+        let [one, other] = clusters.each_ref().map(Selectable::new);
         let mut placeholders = graph::placeholders(&other, |_| true);
         if class == FixClass::Safe {
             placeholders.extend(graph::placeholders(&one, |_| true));

@@ -1,0 +1,89 @@
+//! What proofs do at less cost is what joining and compiling everything again would give.
+
+use super::*;
+use crate::config::Config;
+use crate::yaml::differential;
+
+/// What matters of a cluster to connections.
+fn told(cluster: &Cluster) -> String {
+    let lists = (cluster.namespaces(), cluster.workloads());
+    let policies = (cluster.policies(), cluster.plugin_policies());
+    let others = (cluster.services(), cluster.enforcement());
+    format!("{lists:#?} {policies:#?} {others:#?}")
+}
+
+/// Clusters of some documents each: neighbours are mostly a document and mutations of it.
+fn workspaces() -> impl Iterator<Item = Workspace> {
+    let texts = differential::texts();
+    let groups: Vec<Vec<String>> = texts.chunks(4).step_by(3).map(<[String]>::to_vec).collect();
+    groups.into_iter().map(|documents| {
+        let named = (0..).map(|number| format!("{number}.yaml"));
+        Workspace::load(named.zip(documents), &Config::default())
+    })
+}
+
+#[test]
+fn pods_put_beside_a_cluster_are_joined_as_all_others_are() {
+    let (mut same, mut others) = (0, 0);
+    for workspace in workspaces() {
+        for view in workspace.clusters() {
+            let cluster = view.first_definitions();
+            let mut placeholders = graph::placeholders(&Selectable::new(cluster), |_| true);
+            // Those of two states are mostly the same.
+            placeholders.extend_from_within(..);
+            let all = [&view.part.objects[..], &placeholders].concat();
+            let again = view.with_objects(all);
+            match cluster.with_hypothetical_pods(&placeholders) {
+                Some(beside) => {
+                    assert_eq!(told(&beside), told(&again));
+                    same += usize::from(!placeholders.is_empty());
+                }
+                None => others += 1,
+            }
+        }
+    }
+    assert!(same > 100 && others < same / 10, "{same} {others}");
+}
+
+#[test]
+fn namespaces_are_selected_by_their_labels_as_by_compiled_policies() {
+    let mut selected = 0;
+    for workspace in workspaces() {
+        for view in workspace.clusters() {
+            let cluster = view.first_definitions();
+            let (engine, selectable) = (Engine::new(cluster), Selectable::new(cluster));
+            let policies = cluster.policies().iter();
+            let peers = policies.flat_map(|policy| policy.object.peers());
+            for selector in peers.filter_map(|it| it.peer.namespace_selector.get()) {
+                let found = selectable.matching_namespaces(selector);
+                assert_eq!(found, engine.matching_namespaces(selector), "{selector:?}");
+                selected += found.len();
+            }
+        }
+    }
+    assert!(selected > 50, "{selected}");
+}
+
+#[test]
+fn what_items_prove_to_change_nothing_the_whole_text_proves() {
+    let today = "2026-11-27".parse().expect("a date");
+    let (mut unchanged, mut others) = (0, 0);
+    for document in differential::texts() {
+        let lines: Vec<&str> = document.trim_end().lines().collect();
+        let item = lines.join("\n  ");
+        let list = format!("apiVersion: v1\nkind: List\nitems:\n- {item}\n");
+        let before = Workspace::load([("dump.yaml", list)], &Config::default());
+        let report = before.lint_for_fixes(None, today);
+        for fix in report.findings.iter().filter_map(|it| it.fix.as_ref()) {
+            if !is_unchanged(&before, &fix.edits) {
+                others += 1;
+                continue;
+            }
+            let after = before.edited(&fix.edits).expect("they do not overlap");
+            let proof = prove(&before, &after, Some(FixClass::Safe));
+            assert!(proof.is_ok(), "{:?} {fix:#?} {document}", proof.err());
+            unchanged += 1;
+        }
+    }
+    assert!(unchanged > 20 && others > 50, "{unchanged} {others}");
+}
