@@ -237,6 +237,13 @@ impl Workload {
         })
     }
 
+    /// Whether a container takes all entries of this ConfigMap as variables.
+    #[must_use]
+    pub fn takes_whole(&self, config_map: &str) -> bool {
+        let mut taken = self.containers.iter().flat_map(|it| &it.config_maps);
+        taken.any(|it| it.key.is_none() && it.config_map == config_map)
+    }
+
     /// The ports of `containers` and of sidecars, in the order of the text.
     pub fn ports(&self) -> impl Iterator<Item = &ContainerPort> {
         self.containers

@@ -82,6 +82,7 @@ pub struct Context<'a> {
     pub settings: &'a Settings,
     /// Every rule that exists, whether it runs or not.
     pub known_rules: &'a [&'static RuleMeta],
+    is_met_elsewhere: &'a (dyn Fn(&str, &k8s::LabelSelector) -> bool + Sync),
     /// What several rules ask for, worked out once.
     pub(super) facts: Arc<Facts<'a>>,
     meta: &'static RuleMeta,
@@ -120,6 +121,7 @@ impl<'a> Context<'a> {
             earlier: input.earlier,
             settings: input.settings,
             known_rules: input.known_rules,
+            is_met_elsewhere: input.is_met_elsewhere,
             meta,
             findings: Vec::new(),
             limits: Vec::new(),
@@ -214,6 +216,14 @@ impl<'a> Context<'a> {
 
     fn most_judgements(&self) -> u64 {
         MIN_JUDGEMENTS + JUDGEMENTS * self.cluster.workloads().len() as u64
+    }
+
+    /// Whether a selector of pods that matches nothing here, at this path of its policy, matches
+    /// pods in another build of its text: then the text is right, and an environment has no such
+    /// pods.
+    #[must_use]
+    pub fn is_met_in_another_build(&self, path: &str, selector: &k8s::LabelSelector) -> bool {
+        (self.is_met_elsewhere)(path, selector)
     }
 
     /// Adds a finding.

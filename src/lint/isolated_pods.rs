@@ -114,6 +114,7 @@ fn misses_known_pods(cx: &Context<'_>, namespace: NamespaceId, id: PolicyId) -> 
     selector.is_some_and(|selector| {
         let unmatched = Unmatched {
             policy: PolicyRef::Network(id),
+            is_peer: false,
             selector,
             namespaces: &[namespace],
         };

@@ -8,7 +8,7 @@ use super::absence::{Inventories, Presence};
 use super::near_miss::{self, NearMiss};
 use super::plugin_selectors::PluginSelector;
 use super::{Context, rewrite};
-use crate::cluster::{Cluster, NamespaceId, WorkloadId, platform};
+use crate::cluster::{Cluster, NamespaceId, PolicyId, WorkloadId, platform};
 use crate::diagnostic::{Diagnostic, Fix, FixClass, Severity};
 use crate::engine::PolicyRef;
 use crate::k8s::{Controller, Label, LabelSelector, Labels, Operator, Truth, Workload};
@@ -19,6 +19,8 @@ use crate::source::{Edit, Span};
 pub struct Unmatched<'s> {
     /// The policy that it stands in.
     pub policy: PolicyRef,
+    /// Whether it names peers, and not the pods that the policy is about.
+    pub is_peer: bool,
     /// The selector; it asks for something, and no other tool fills in a part of it.
     pub selector: &'s LabelSelector,
     /// The namespaces.
@@ -79,7 +81,8 @@ impl Mismatch {
         }
         let inventories = cx.inventories();
         let near = near_miss::nearest(cluster, unmatched.selector, workloads())
-            .filter(|near| is_meant(cluster, &inventories, unmatched, near));
+            .filter(|near| is_meant(cluster, &inventories, unmatched, near))
+            .filter(|near| unmatched.is_peer || !is_of_a_set(cx, unmatched, near));
         if let Some(near) = near {
             return Some(Self::Label(near));
         }
@@ -315,6 +318,7 @@ pub fn across_namespaces(
         |id: &NamespaceId| inventories.presence(cx, *id, selector) == Presence::SpokenFor;
     let unmatched = Unmatched {
         policy: place.policy(),
+        is_peer: place.is_peer(),
         selector,
         namespaces: &everywhere,
     };
@@ -337,6 +341,7 @@ fn is_meant(
         policy,
         selector,
         namespaces,
+        ..
     } = unmatched;
     let is_in_use = namespaces
         .iter()
@@ -346,6 +351,37 @@ fn is_meant(
         && (homes.any(|home| cluster.may_hold_more(*home))
             || goes_by_own_name(cluster, inventories, selector, near));
     !is_of_others && (!is_in_use || !inventories.is_label_asked_for(near.of, &near.label))
+}
+
+/// Whether another policy is about all pods with the label that comes near, and that names no
+/// program: pods opt in to one policy or another by such labels, and both are members of a set.
+fn is_of_a_set(cx: &Context<'_>, unmatched: Unmatched<'_>, near: &NearMiss<WorkloadId>) -> bool {
+    let Some((key, value)) = near.label.split_once('=') else {
+        return false;
+    };
+    let is_only = |selector: &LabelSelector| match selector.match_labels.as_slice() {
+        [label] => {
+            let is_label = label.key.value == key && label.value.value == value;
+            is_label && selector.match_expressions.is_empty()
+        }
+        _ => false,
+    };
+    let cluster = cx.cluster;
+    let home = cluster.workload(near.of).namespace;
+    let is_about = |id: &PolicyId| {
+        let subject = cluster.policy(*id).object.pod_selector.get();
+        PolicyRef::Network(*id) != unmatched.policy && subject.is_some_and(is_only)
+    };
+    let is_about_too = |place: &PluginSelector<'_>| {
+        !place.is_peer()
+            && place.policy() != unmatched.policy
+            && place.pods.as_ref().is_some_and(is_only)
+    };
+    !near_miss::names_workload(key)
+        && match unmatched.policy {
+            PolicyRef::Network(_) => cluster.policies_in(home).any(|id| is_about(&id)),
+            _ => cx.selectors_beyond().iter().any(is_about_too),
+        }
 }
 
 /// Whether policies know the pods by another value of the key that the selector asks for: they are

@@ -50,6 +50,7 @@ pub mod rewrite;
 mod rule;
 mod run;
 pub mod service_ports;
+pub mod shared_selectors;
 mod settings;
 pub mod snippet;
 mod suppression;

@@ -324,6 +324,12 @@ pub fn names_a_program(key: &str) -> bool {
     KEY_FAMILIES[0].contains(&key)
 }
 
+/// Whether people tell workloads apart by the value of this key.
+#[must_use]
+pub fn names_workload(key: &str) -> bool {
+    key == PART_OF || KEY_FAMILIES.iter().any(|family| family.contains(&key))
+}
+
 /// Whether the value of this key may be the name of what pods with other names belong to.
 fn names_an_application(key: &str) -> bool {
     key == PART_OF || names_a_program(key) && key != "app.kubernetes.io/instance"
@@ -389,6 +395,9 @@ fn is_typo_in_lower_case(a: &str, b: &str) -> bool {
     let Some((a, b)) = differing_word(a, b, |a, b| a == b) else {
         return false;
     };
+    if are_told_apart(a, b) {
+        return false;
+    }
     let letters = |text: &str| -> String { text.chars().filter(|c| !c.is_ascii_digit()).collect() };
     if letters(a) == letters(b) {
         return false;
@@ -408,6 +417,24 @@ fn is_typo_in_lower_case(a: &str, b: &str) -> bool {
         2 => shorter >= 7,
         _ => false,
     }
+}
+
+/// Whether two words that differ by little are two words, each of a meaning of its own: `internal`
+/// and `external`, `trusted` and `untrusted`, `http` and `https`.
+fn are_told_apart(a: &str, b: &str) -> bool {
+    const PREFIXES: &[(&str, &str)] = &[("in", "ex"), ("im", "ex"), ("", "in"), ("", "un")];
+    // So many letters say that the rest is a word.
+    const STEM: usize = 4;
+    // Protocols whose name with an `s` is that of the same one over TLS.
+    const WITH_TLS: &[&str] = &["amqp", "ftp", "http", "imap", "ldap", "mqtt", "smtp"];
+    let are_opposites = |a: &str, b: &str| {
+        PREFIXES.iter().any(|(one, other)| {
+            let stem = a.strip_prefix(one).filter(|stem| stem.len() >= STEM);
+            stem.is_some() && stem == b.strip_prefix(other)
+        })
+    };
+    let is_over_tls = |a: &str, b: &str| b.strip_suffix('s') == Some(a) && WITH_TLS.contains(&a);
+    are_opposites(a, b) || are_opposites(b, a) || is_over_tls(a, b) || is_over_tls(b, a)
 }
 
 /// Whether one key looks like a slip of another one that has the same value: the value is
@@ -495,6 +522,11 @@ mod tests {
             ("a1", "1a", false),
             ("api", "apis", true),
             ("shop-cart", "shop-carts", true),
+            ("internal-ingress", "external-ingress", false),
+            ("trusted", "untrusted", false),
+            ("include", "exclude", false),
+            ("allow-http", "allow-https", false),
+            ("interal", "internal", true),
         ] {
             assert_eq!(is_typo(a, b), expected, "{a} and {b}");
             assert_eq!(is_typo(b, a), expected, "{b} and {a}");

@@ -32,29 +32,20 @@ pub fn references<'c>(
     pod: &'c Workload,
 ) -> Vec<Reference<'c>> {
     let home = cluster.namespace(own).name.as_str();
-    let written = pod.containers.iter().flat_map(|it| &it.variables);
-    let written = written.map(|it| (it.name.as_str(), it.value.as_str(), None));
-    let of_variables =
-        written
-            .chain(configured(cluster, home, pod))
-            .flat_map(|(name, value, taken_whole)| {
-                let names_host = names_host(name);
-                let of_variable = hosts(value).map(move |host| Host {
-                    is_address: host.is_address || (names_host && is_listed(value, host.name)),
-                    ..host
-                });
-                of_variable.map(move |host| (host, taken_whole))
-            });
-    let of_arguments = pod.containers.iter().flat_map(|it| {
-        let before = std::iter::once("").chain(it.arguments.iter().map(Text::as_str));
-        let arguments = before.zip(&it.arguments);
-        arguments.flat_map(|(before, text)| {
-            // An option and its value are two arguments, or two words of a shell's text.
-            let is_value = takes_host(before);
-            hosts(text).map(move |host| Host {
-                is_address: host.is_address || is_value && host.name == text.as_str(),
-                ..host
-            })
+    let of_variables = variables(cluster, home, pod).flat_map(|(name, value, taken_whole)| {
+        let names_host = names_host(name);
+        let of_variable = hosts(value).map(move |host| Host {
+            is_address: host.is_address || (names_host && is_listed(value, host.name)),
+            ..host
+        });
+        of_variable.map(move |host| (host, taken_whole))
+    });
+    let of_arguments = arguments(pod).flat_map(|(before, text)| {
+        // An option and its value are two arguments, or two words of a shell's text.
+        let is_value = takes_host(before);
+        hosts(text).map(move |host| Host {
+            is_address: host.is_address || is_value && host.name == text,
+            ..host
         })
     });
     let of_arguments = of_arguments.map(|host| (host, None));
@@ -94,13 +85,10 @@ pub fn outside_references<'c>(
     is_shared: impl Fn(&str) -> bool,
 ) -> Vec<OutsideReference<'c>> {
     let own = cluster.namespace(own).name.as_str();
-    let written = pod.containers.iter().flat_map(|it| &it.variables);
-    let written = written.map(|it| it.value.as_str());
-    let configured = configured(cluster, own, pod);
-    let configured =
-        configured.filter_map(|(_, value, map)| (!map.is_some_and(&is_shared)).then_some(value));
-    let arguments = pod.containers.iter().flat_map(|it| &it.arguments);
-    let texts = written.chain(configured).chain(arguments.map(Text::as_str));
+    let of_variables = variables(cluster, own, pod);
+    let of_variables =
+        of_variables.filter_map(|(_, value, map)| (!map.is_some_and(&is_shared)).then_some(value));
+    let texts = of_variables.chain(arguments(pod).map(|(_, text)| text));
     let mut found: Vec<OutsideReference<'c>> = texts
         .flat_map(hosts)
         .filter(|host| is_managed_service(host.name))
@@ -128,18 +116,45 @@ pub fn is_told_names(cluster: &Cluster, id: WorkloadId) -> bool {
         return true;
     }
     let home = cluster.namespace(workload.namespace).name.as_str();
-    let written = pod.containers.iter().flat_map(|it| &it.variables);
-    let written = written.map(|it| it.value.as_str());
-    let configured = configured(cluster, home, pod);
-    let configured = configured.filter_map(|(_, value, map)| map.is_none().then_some(value));
-    let arguments = pod.containers.iter().flat_map(|it| &it.arguments);
-    let texts = written.chain(configured).chain(arguments.map(Text::as_str));
+    let of_variables = variables(cluster, home, pod);
+    let of_variables = of_variables.filter_map(|(_, value, map)| map.is_none().then_some(value));
+    let texts = of_variables.chain(arguments(pod).map(|(_, text)| text));
     let mut hosts = texts.flat_map(hosts);
     hosts.any(|host| {
         let is_of_cluster = host.name.ends_with(".svc") || host.name.contains(".svc.");
         is_of_cluster
             && !host.name.starts_with("kubernetes.default.")
             && service(cluster, workload.namespace, host.name).is_none()
+    })
+}
+
+/// The variables of the containers of a pod that may hold what it connects to: name, without a
+/// prefix, and value, and the ConfigMap where all of it is taken.
+fn variables<'c>(
+    cluster: &'c Cluster,
+    own: &'c str,
+    pod: &'c Workload,
+) -> impl Iterator<Item = (&'c str, &'c str, Option<&'c str>)> {
+    let written = pod.containers.iter().flat_map(|it| &it.variables);
+    let written = written.map(|it| (it.name.as_str(), it.value.as_str(), None));
+    let all = written.chain(configured(cluster, own, pod));
+    all.filter(|(name, ..)| !names_compared(name))
+}
+
+/// The arguments of the containers of a pod that may hold what it connects to, each with the one
+/// before it.
+fn arguments(pod: &Workload) -> impl Iterator<Item = (&str, &str)> {
+    let of_container = pod.containers.iter().map(|it| &it.arguments);
+    let all = of_container.flat_map(|arguments| {
+        let before = std::iter::once("").chain(arguments.iter().map(Text::as_str));
+        before.zip(arguments.iter().map(Text::as_str))
+    });
+    all.filter(|(before, text)| {
+        let option = match text.split_once('=') {
+            Some((option, _)) if option.starts_with('-') => option,
+            _ => before,
+        };
+        !(option.starts_with('-') && names_compared(option.trim_start_matches('-')))
     })
 }
 
@@ -166,17 +181,6 @@ fn configured<'c>(
             Some(_) => None,
         })
     })
-}
-
-/// The Services whose addresses the containers of a pod of the namespace `own` are told, in order:
-/// any other word of a command may be anything.
-#[must_use]
-pub fn services(cluster: &Cluster, own: NamespaceId, pod: &Workload) -> Vec<ServiceId> {
-    let references = references(cluster, own, pod).into_iter();
-    let addresses = references.filter(|it| it.is_address);
-    let mut services: Vec<ServiceId> = addresses.map(|it| it.service).collect();
-    services.dedup();
-    services
 }
 
 /// The Service of a host's name: `db`, `db.shop`, `db.shop.svc.cluster.local`; or that of one
@@ -223,6 +227,47 @@ fn names_host(name: &str) -> bool {
     name.rsplit(['_', '-', '.'])
         .next()
         .is_some_and(|last| WORDS.contains(&last) || last.ends_with("HOST"))
+}
+
+/// Whether a variable or an option is by its name one for what is compared with something, or
+/// told to browsers, and that nobody connects to: the origins and hosts that a request may name,
+/// what a proxy is left out for, where a browser is sent back to, who made a token and for whom.
+fn names_compared(name: &str) -> bool {
+    const WORDS: &[&str] = &[
+        "AUDIENCE",
+        "AUDIENCES",
+        "CALLBACK",
+        "CORS",
+        "CSP",
+        "CSRF",
+        "FRAME",
+        "ORIGINS",
+        "REDIRECT",
+        "REDIRECTS",
+        "REFERER",
+        "REFERERS",
+        "REFERRER",
+        "REFERRERS",
+        "WHITELIST",
+        "ALLOWLIST",
+    ];
+    let name = name.to_ascii_uppercase();
+    let words: Vec<&str> = name.split(['_', '-', '.']).collect();
+    let has = |word: &str| words.contains(&word);
+    let ends_with = |one: &str, other: &str| words.ends_with(&[one, other]);
+    // The hosts that a program is allowed to be asked for; `ALLOWED_HOSTS` is Django's.
+    let is_filter = (has("ALLOWED") || has("TRUSTED"))
+        && words.last().is_some_and(|last| {
+            ["HOSTS", "DOMAINS", "URIS", "URLS", "HOST", "PROXIES"].contains(last)
+        });
+    // The address of an issuer, `ISSUER_URL`, is where its keys are fetched; that of an origin is
+    // where a cache fetches what it lacks.
+    let is_name = matches!(words.last(), Some(&"ISSUER" | &"ORIGIN"));
+    words.iter().any(|word| WORDS.contains(word))
+        || is_filter
+        || is_name
+        || ends_with("NO", "PROXY")
+        || name == "NOPROXY"
 }
 
 /// A word of a text that stands where names of hosts stand.
@@ -335,7 +380,40 @@ fn is_part_of_host(character: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::hosts;
+    use super::{hosts, names_compared};
+
+    #[test]
+    fn what_is_compared_is_no_address() {
+        for name in [
+            "CORS_ALLOWED_ORIGINS",
+            "CORS_ORIGIN",
+            "ALLOWED_HOSTS",
+            "DJANGO_ALLOWED_HOSTS",
+            "CSRF_TRUSTED_ORIGINS",
+            "NO_PROXY",
+            "no_proxy",
+            "ALLOWED_REDIRECT_URIS",
+            "OAUTH2_PROXY_REDIRECT_URL",
+            "JWT_ISSUER",
+            "JWT_AUDIENCE",
+            "X_FRAME_OPTIONS",
+            "cors-allowed-origins",
+        ] {
+            assert!(names_compared(name), "{name}");
+        }
+        for name in [
+            "DB_HOST",
+            "HTTP_PROXY",
+            "PROXY_URL",
+            "HOSTS",
+            "UPSTREAM_HOSTS",
+            "OIDC_ISSUER_URL",
+            "ORIGIN_URL",
+            "FRONTEND_URL",
+        ] {
+            assert!(!names_compared(name), "{name}");
+        }
+    }
 
     #[test]
     fn hosts_are_found_where_hosts_stand() {

@@ -36,6 +36,9 @@ pub struct Input<'a> {
     pub settings: &'a Settings,
     /// Every rule that exists, whether it runs or not: a suppression may name it.
     pub known_rules: &'a [&'static RuleMeta],
+    /// Whether a selector of pods, at this path of its policy, matches pods in another build of its
+    /// text, as that of a base does in some environments.
+    pub is_met_elsewhere: &'a (dyn Fn(&str, &k8s::LabelSelector) -> bool + Sync),
     /// What the configuration allows.
     pub ignore: &'a [IgnoreEntry],
     /// The name of a source as the patterns of `ignore` see it: relative to the

@@ -164,9 +164,21 @@ impl<'t> Lines<'t> {
         let mut keys: Vec<&str> = keys.filter(|key| inner.has(key)).collect();
         keys.sort_unstable();
         keys.dedup();
-        self.are_in_one_column()
+        self.are_beside_spec()
             && keys.len() >= 3
             && keys.iter().any(|key| !inner.of_spec.contains(key))
+    }
+
+    /// Whether nine of ten lines below an empty `spec:` stand in one column, and that is not further
+    /// in than `spec:` itself: what is further in, and in the style of `{}`, has lost nothing.
+    fn are_beside_spec(&self) -> bool {
+        let mut lines = self.content();
+        let spec = lines.find(|(_, line)| key_of(line) == Some("spec"));
+        let first = self.below_spec().next();
+        let (Some((spec, _)), Some((column, _))) = (spec, first) else {
+            return false;
+        };
+        column <= spec && self.are_in_one_column()
     }
 
     /// Whether nine of ten lines below an empty `spec:` stand in one column.

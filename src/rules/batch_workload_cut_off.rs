@@ -13,6 +13,10 @@ declare_rule! {
     /// the cluster, where policies keep it from the pods of that Service but let another
     /// workload of its namespace reach them.
     ///
+    /// If the job imports a whole ConfigMap (`envFrom`) that other workloads import too, and can
+    /// reach one of the Services in it, the others do not count: they are usually meant for the
+    /// other workloads.
+    ///
     /// ## Why is this bad?
     ///
     /// Migrations, backups and hooks run rarely and have their own labels, so they are easy to
@@ -148,8 +152,7 @@ impl Rule for BatchWorkloadCutOff {
         }
         let unjudged = cx.unjudged();
         for job in jobs {
-            let pod = &cluster.workload(job).object;
-            for service in references::services(cluster, id, pod) {
+            for service in needed(cx, id, job) {
                 let cut_off = CutOff::find(cx, job, service, None);
                 let cut_off = cut_off.filter(|it| it.is_judged(cx, &unjudged));
                 let sibling = cut_off.and_then(|cut_off| sibling(cx, id, &cut_off));
@@ -160,6 +163,30 @@ impl Rule for BatchWorkloadCutOff {
             }
         }
     }
+}
+
+/// The Services that a job is told the addresses of. Of those in a ConfigMap that other workloads
+/// take whole as well, it hardly needs all: where it reaches one, the others are theirs.
+fn needed(cx: &Context<'_>, namespace: NamespaceId, job: WorkloadId) -> Vec<ServiceId> {
+    let cluster = cx.cluster;
+    let pod = &cluster.workload(job).object;
+    let references = references::references(cluster, namespace, pod).into_iter();
+    let told: Vec<_> = references.filter(|it| it.is_address).collect();
+    let is_shared = |map: &str| {
+        let mut others = cluster.workloads_in(namespace).filter(|id| *id != job);
+        others.any(|id| cluster.workload(id).object.takes_whole(map))
+    };
+    let is_reached = |map: &str| {
+        let mut of_map = told.iter().filter(|it| it.taken_whole == Some(map));
+        of_map.any(|it| CutOff::find(cx, job, it.service, None).is_none())
+    };
+    let needed = told.iter().filter(|it| {
+        let map = it.taken_whole;
+        !map.is_some_and(|map| is_shared(map) && is_reached(map))
+    });
+    let mut services: Vec<ServiceId> = needed.map(|it| it.service).collect();
+    services.dedup();
+    services
 }
 
 /// Whether a workload runs now and then, and not all the time.

@@ -112,7 +112,11 @@ fn check(cx: &mut Context<'_>, id: PolicyId, place: &PeerPlace<'_>) {
     let inventories = cx.inventories();
     let is_asked_for =
         || !is_complete && inventories.is_asked_for(own, selector, PolicyRef::Network(id));
-    if inventories.presence(cx, own, selector) == Presence::SpokenFor || is_asked_for() {
+    let path = format!("{}.podSelector", place.path());
+    if inventories.presence(cx, own, selector) == Presence::SpokenFor
+        || is_asked_for()
+        || cx.is_met_in_another_build(&path, selector)
+    {
         return;
     }
     let Some((home, evidence)) = homes::home(cx, own, selector) else {
@@ -140,12 +144,7 @@ fn check(cx: &mut Context<'_>, id: PolicyId, place: &PeerPlace<'_>) {
         evidence.in_words()
     );
     let mut finding = cx
-        .policy_finding(
-            id,
-            format!("{}.podSelector", place.path()),
-            selector.requirements_span(),
-            message,
-        )
+        .policy_finding(id, path, selector.requirements_span(), message)
         .with_severity(severity)
         .label(format!(
             "without a `namespaceSelector` this means pods of `{own_name}`; none matches"

@@ -24,7 +24,8 @@ declare_rule! {
     /// The bare name of a Service counts where it stands as an address: `http://db/`,
     /// `db:5432`, `nc db 5432`, `db.shop.svc`, `DB_HOST: db`. If several workloads import a
     /// whole ConfigMap (`envFrom`), a value counts only if at least one of them can reach the
-    /// Service; usually each of them needs only part of the ConfigMap.
+    /// Service; usually each of them needs only part of the ConfigMap. What is only compared, such
+    /// as CORS origins, `ALLOWED_HOSTS`, `NO_PROXY` and redirect URIs, does not count.
     ///
     /// ## Why is this bad?
     ///

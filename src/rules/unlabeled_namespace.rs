@@ -295,6 +295,14 @@ fn is_told(cx: &Context<'_>, key: &str, values: &[&Spanned<Text>]) -> bool {
         || custom_objects.iter().any(|it| it.writes_label(key))
 }
 
+/// Whether the prefix of a key says whose it is, other than Kubernetes: that platform or controller
+/// may label namespaces by it, as Gardener does those of a cluster.
+fn is_of_an_owner(key: &str) -> bool {
+    let prefix = key.split_once('/').map_or("", |(prefix, _)| prefix);
+    let is_kubernetes = prefix.ends_with("kubernetes.io") || prefix.ends_with("k8s.io");
+    prefix.contains('.') && !is_kubernetes && !is_slip_of_name(key)
+}
+
 /// Whether a namespace has a label, or may have it: what the tables do not say of a platform's
 /// namespace may be so or not. `there` holds every label that a namespace has.
 fn is_there(cluster: &Cluster, there: &HashSet<(&str, &str)>, key: &str, value: &str) -> bool {
@@ -458,7 +466,8 @@ fn finding(
             .namespaces()
             .iter()
             .all(|namespace| namespace.labels.get(key).is_none());
-    if !is_platforms && !is_unknown_key {
+    let is_of_owner = is_platforms && is_of_an_owner(key);
+    if !is_platforms && !is_unknown_key || is_of_owner {
         return None;
     }
     let message = if is_platforms {

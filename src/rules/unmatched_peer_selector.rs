@@ -255,7 +255,8 @@ fn judge(cx: &Context<'_>, peer: &PodPeer<'_>) -> Option<Diagnostic> {
     let inventories = cx.inventories();
     let presence = |id: &NamespaceId| inventories.presence(cx, *id, selector);
     let presences: Vec<Presence> = namespaces.iter().map(presence).collect();
-    if presences.contains(&Presence::SpokenFor) {
+    let is_spoken_for = presences.contains(&Presence::SpokenFor);
+    if is_spoken_for || cx.is_met_in_another_build(&peer.path, selector) {
         return None;
     }
     let effect = PeerOf::idle(peer.action);
@@ -266,6 +267,7 @@ fn judge(cx: &Context<'_>, peer: &PodPeer<'_>) -> Option<Diagnostic> {
         .label("matches no pod");
     let unmatched = Unmatched {
         policy: peer.policy,
+        is_peer: true,
         selector,
         namespaces,
     };
@@ -294,6 +296,7 @@ fn judge(cx: &Context<'_>, peer: &PodPeer<'_>) -> Option<Diagnostic> {
         None if presences.iter().all(|it| *it == Presence::Absent) => {
             Some(finding.with_severity(Severity::Warning))
         }
+        None if is_for_clients(selector) => None,
         None if peer.may_look_further && !cx.settings.inventory.is_complete() => None,
         None => {
             let is_declared = |it: &NamespaceId| {
@@ -307,6 +310,18 @@ fn judge(cx: &Context<'_>, peer: &PodPeer<'_>) -> Option<Diagnostic> {
             })
         }
     }
+}
+
+/// Whether a selector asks for a label that clients get to be let in, as charts of databases do:
+/// `postgresql-client: "true"`, `access: granted`, `role: client`. There may be none of them yet.
+fn is_for_clients(selector: &LabelSelector) -> bool {
+    const ADMITTED: [&str; 7] = [
+        "true", "yes", "enabled", "allow", "allowed", "granted", "client",
+    ];
+    let mut labels = selector.match_labels.iter();
+    labels.any(|label| {
+        ADMITTED.contains(&label.value.value.as_str()) && !near_miss::names_a_program(&label.key)
+    })
 }
 
 /// Findings about values that the peer lists, or rules out, and that nobody has.

@@ -172,11 +172,12 @@ fn check(cx: &Context<'_>, subject: &Subject<'_>) -> Option<Diagnostic> {
         .about(subject.object.clone(), subject.path);
     let inventories = cx.inventories();
     let presence = inventories.presence(cx, namespace, selector);
-    if presence == Presence::SpokenFor {
+    if presence == Presence::SpokenFor || cx.is_met_in_another_build(subject.path, selector) {
         return None;
     }
     let unmatched = Unmatched {
         policy: subject.policy,
+        is_peer: false,
         selector,
         namespaces: &[namespace],
     };

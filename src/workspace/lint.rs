@@ -10,6 +10,8 @@ use crate::cluster::Cluster;
 use crate::config::Config;
 use crate::diagnostic::{Diagnostic, Edit, Label, Severity};
 use crate::engine::Engine;
+use crate::k8s::LabelSelector;
+use crate::lint::shared_selectors::SharedSelectors;
 use crate::lint::{self, Date, Report, Rule, RuleMeta, Suppressed};
 use crate::progress;
 use crate::render::{Step, is_rendered};
@@ -17,6 +19,7 @@ use crate::rules;
 use crate::source::{SourceMap, Span};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::OnceLock;
 
 /// The rule whose findings depend on what all others find: what a suppression is good for in
 /// one cluster keeps it.
@@ -91,6 +94,7 @@ impl Workspace {
             earlier,
             known_rules: &known_rules,
             rules: rules.of(&self.config),
+            shared_selectors: OnceLock::new(),
             today,
         };
         progress::begin("judging clusters", self.clusters.len());
@@ -165,10 +169,20 @@ struct Judge<'w> {
     earlier: Option<&'w Workspace>,
     known_rules: &'w [&'static RuleMeta],
     rules: Vec<&'static dyn Rule>,
+    /// Worked out on the first question.
+    shared_selectors: OnceLock<SharedSelectors>,
     today: Date,
 }
 
 impl Judge<'_> {
+    fn shared_selectors(&self) -> &SharedSelectors {
+        self.shared_selectors.get_or_init(|| {
+            let clusters = self.workspace.clusters();
+            let clusters: Vec<&Cluster> = clusters.map(ClusterView::first_definitions).collect();
+            SharedSelectors::of(&clusters)
+        })
+    }
+
     /// One cluster, and the policies in it that have a second text.
     fn lint(&self, view: &ClusterView) -> Report {
         let report = self.lint_as(view, view.first_definitions());
@@ -186,6 +200,8 @@ impl Judge<'_> {
     fn lint_as(&self, view: &ClusterView, cluster: &Cluster) -> Report {
         let config = self.workspace.config();
         let path_of = |name: &str| self.workspace.path_of.call(name);
+        let is_met_elsewhere =
+            |path: &str, selector: &LabelSelector| self.shared_selectors().is_met(path, selector);
         let engine = Engine::new(cluster);
         let earlier = self.earlier.and_then(|earlier| {
             let mut views = earlier.clusters();
@@ -201,6 +217,7 @@ impl Judge<'_> {
             earlier: earlier.as_ref(),
             settings: view.settings(),
             known_rules: self.known_rules,
+            is_met_elsewhere: &is_met_elsewhere,
             ignore: &config.ignore,
             path_of: &path_of,
             today: self.today,

@@ -39,6 +39,7 @@ fn findings(objects: &[Object], rule: &str) -> Vec<Diagnostic> {
         earlier: None,
         settings: &config.settings,
         known_rules: &known_rules,
+        is_met_elsewhere: &|_, _| false,
         ignore: &[],
         path_of: &str::to_owned,
         today: "2026-11-21".parse().expect("a date"),

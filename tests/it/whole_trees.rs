@@ -514,3 +514,57 @@ fn what_a_controller_writes_opens_its_own_direction() {
     ];
     check(&cases, "{}");
 }
+
+#[test]
+fn a_line_that_environments_share_is_right_where_it_is_right_in_one() {
+    let app = deployment("x", "app", "").replace(", namespace: x", "");
+    let redis = deployment("x", "redis", "").replace(", namespace: x", "");
+    let policy = |peer: &str| {
+        format!(
+            "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {{name: app}}\nspec:\n  podSelector: {{matchLabels: {{app: app}}}}\n  ingress:\n  - from: [{{podSelector: {{matchLabels: {{app: {peer}}}}}}}]\n"
+        )
+    };
+    let environments = |peer: &str, of_dev: &str, of_prod: &str| {
+        vec![
+            (
+                "base/kustomization.yaml",
+                "resources: [app.yaml]\n".to_owned(),
+            ),
+            ("base/app.yaml", all(&[&app, &policy(peer)])),
+            (
+                "dev/kustomization.yaml",
+                format!("namespace: {of_dev}\nresources: [../base, namespace.yaml]\n"),
+            ),
+            ("dev/namespace.yaml", namespace(of_dev, "")),
+            (
+                "prod/kustomization.yaml",
+                format!("namespace: {of_prod}\nresources: [../base, redis.yaml]\n"),
+            ),
+            ("prod/redis.yaml", all(&[&namespace(of_prod, ""), &redis])),
+        ]
+    };
+    check(
+        &[
+            (
+                "only one environment runs its own",
+                environments("redis", "shop-dev", "shop-prod"),
+                &[],
+            ),
+            (
+                "two builds of one namespace",
+                environments("redis", "shop", "shop"),
+                &[],
+            ),
+            (
+                "a slip that is right nowhere",
+                environments("reids", "shop-dev", "shop-prod"),
+                // In one environment nothing comes near.
+                &[
+                    "unmatched-peer-selector `app: reids`",
+                    "unmatched-peer-selector `app: reids` fix",
+                ],
+            ),
+        ],
+        "",
+    );
+}
