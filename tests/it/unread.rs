@@ -167,7 +167,7 @@ fn of_two_definitions_of_one_policy_none_allows_anything_for_certain() {
         .collect();
     assert_eq!(
         flows,
-        ["two/Pod/c -> one/Pod/a  unknown: all"],
+        ["two/Pod/c -> one/Pod/a  unknown: all ports"],
         "{}",
         graph.stdout
     );
