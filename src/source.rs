@@ -6,6 +6,7 @@
 
 pub(crate) mod path;
 
+use foldhash::fast::RandomState;
 use std::collections::HashSet;
 use std::fmt;
 use std::ops::Deref;
@@ -18,7 +19,7 @@ pub type Text = ecow::EcoString;
 /// Texts that are met again and again, as the keys of labels are: each is kept once, and whoever
 /// meets it gets a copy that shares it.
 #[derive(Debug, Default)]
-pub(crate) struct SharedTexts(Mutex<HashSet<Text>>);
+pub(crate) struct SharedTexts(Mutex<HashSet<Text, RandomState>>);
 
 impl SharedTexts {
     /// What lies in place anyway.

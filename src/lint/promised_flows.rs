@@ -10,6 +10,7 @@ use crate::diagnostic::Diagnostic;
 use crate::engine::{self, Endpoint, Match};
 use crate::k8s::{Action, Direction, WorkloadKind};
 use crate::source::Span;
+use std::collections::HashSet;
 
 /// Pods that a rule names by labels on both sides, so that it promises them connections.
 #[derive(Debug)]
@@ -70,12 +71,20 @@ impl Flows {
         let is_judged =
             |id: &WorkloadId| !unjudged.is_unknown_for_pods(cluster, *id, self.opposite());
         let relation = cx.engine.relation();
-        let works = |(source, destination): (WorkloadId, WorkloadId)| {
-            let promised = promised_at(&Endpoint::workload(cluster, destination));
-            let allowed = relation.connections(source, destination);
+        let works = |(source, destination): &(WorkloadId, WorkloadId)| {
+            let promised = promised_at(&Endpoint::workload(cluster, *destination));
+            let allowed = relation.connections(*source, *destination);
             !allowed.intersection(&promised.possible).is_empty()
         };
-        if self.pairs(cluster).any(works) || !self.others.iter().all(is_judged) {
+        // Pods that no policy tells apart, as those of one ReplicaSet, all fare alike.
+        let group_of = |id: WorkloadId| relation.group_of(id).ok_or(id);
+        let mut seen = HashSet::new();
+        let pairs = self.pairs(cluster).filter(|(source, destination)| {
+            let is_itself = source == destination;
+            seen.insert((group_of(*source), group_of(*destination), is_itself))
+        });
+        let pairs: Vec<(WorkloadId, WorkloadId)> = pairs.collect();
+        if pairs.iter().any(works) || !self.others.iter().all(is_judged) {
             return false;
         }
         // The slow and careful way, for the few that are left. What is unknown is mostly the
@@ -83,7 +92,7 @@ impl Flows {
         // than some.
         const PAIRS: usize = 256;
         let mut has_promise = false;
-        for (source, destination) in self.pairs(cluster).take(PAIRS) {
+        for (source, destination) in pairs.into_iter().take(PAIRS) {
             let (from, to) = (
                 Endpoint::workload(cluster, source),
                 Endpoint::workload(cluster, destination),

@@ -6,6 +6,7 @@
 //! unusual, it leaves to that parser.
 
 use super::builder::{Builder, Properties};
+use super::cursor::next_sign;
 use super::flow;
 use super::tree::{Style, Tree};
 use super::{block_scalar, quoted};
@@ -37,28 +38,29 @@ pub(crate) fn read<'s>(source: SourceId, text: &'s str, range: Range<usize>) -> 
 
 /// Whether a text has no characters that YAML refuses or that break lines in YAML 1.1.
 fn is_printable(bytes: &[u8]) -> bool {
-    let is_odd = |byte: u8| {
-        (byte < b' ') & (byte != b'\n') & (byte != b'\t')
-            | (byte == 0x7f)
-            | (byte == 0xc2)
-            | (byte == 0xe2)
-            | (byte == 0xef)
-    };
-    // Without an early end, so that it takes many bytes at a time.
-    if !bytes.iter().fold(false, |odd, byte| odd | is_odd(*byte)) {
-        return true;
+    // What is no sign of ASCII, without an early end, so that it takes many bytes at a time.
+    let is_sign = |byte: u8| (byte.wrapping_sub(b' ') < 0x5f) | (byte == b'\n') | (byte == b'\t');
+    const PART: usize = 256;
+    let mut starts = (0..bytes.len()).step_by(PART);
+    starts.all(|start| {
+        let part = start..(start + PART).min(bytes.len());
+        let are_signs = bytes[part.clone()]
+            .iter()
+            .fold(true, |all, byte| all & is_sign(*byte));
+        are_signs || part.into_iter().all(|at| is_printable_at(bytes, at))
+    })
+}
+
+/// Whether no character that YAML refuses, or that breaks lines, starts at a byte.
+fn is_printable_at(bytes: &[u8], at: usize) -> bool {
+    match (bytes[at], bytes.get(at + 1), bytes.get(at + 2)) {
+        (b'\n' | b'\t', ..) => true,
+        (b'\r', next, _) => next == Some(&b'\n'),
+        (0xc2, next, _) => next.is_some_and(|next| *next >= 0xa0),
+        (0xe2, Some(0x80), Some(last)) => !matches!(last, 0xa8 | 0xa9),
+        (0xef, next, _) => next.is_some_and(|next| !matches!(next, 0xbb | 0xbf)),
+        (byte, ..) => byte >= b' ' && byte != 0x7f,
     }
-    let mut odd = bytes.iter().enumerate().filter(|(_, byte)| is_odd(**byte));
-    odd.all(
-        |(at, byte)| match (byte, bytes.get(at + 1), bytes.get(at + 2)) {
-            (b'\r', Some(b'\n'), _) => true,
-            (0xc2, Some(next), _) => *next >= 0xa0,
-            (0xe2, Some(0x80), Some(last)) => !matches!(last, 0xa8 | 0xa9),
-            (0xe2, ..) => true,
-            (0xef, Some(next), _) => !matches!(next, 0xbb | 0xbf),
-            _ => false,
-        },
-    )
 }
 
 /// A block collection that is not closed yet.
@@ -363,6 +365,7 @@ impl Scanner<'_> {
     fn plain_line(&mut self, start: usize) -> Option<usize> {
         let mut end = start;
         loop {
+            end = next_sign(self.bytes, end);
             match self.byte(end) {
                 None | Some(b'\n') => break,
                 // A second `: ` on a line is an error.
@@ -496,6 +499,7 @@ impl Scanner<'_> {
         }
         let mut colon = start;
         loop {
+            colon = next_sign(self.bytes, colon);
             match self.byte(colon)? {
                 b':' if self.is_blank(colon + 1) => break,
                 b'\n' => return None,
@@ -541,16 +545,19 @@ impl Scanner<'_> {
         Some(())
     }
 
+    #[inline]
     pub(crate) fn byte(&self, at: usize) -> Option<u8> {
         self.bytes.get(at).copied()
     }
 
     /// Whether a blank, or the end, stands at a place.
+    #[inline]
     pub(crate) fn is_blank(&self, at: usize) -> bool {
         matches!(self.byte(at), None | Some(b' ' | b'\n' | b'\r' | b'\t'))
     }
 
     /// Whether a line ends at a place, but for a comment.
+    #[inline]
     fn is_end(&self, at: usize) -> bool {
         match self.byte(at) {
             None | Some(b'\n' | b'\r') => true,

@@ -23,6 +23,13 @@ const ALIASED_PER_BYTE: u64 = 32;
 /// What the aliases of a document may add however short it is.
 const ALIASED_FREE: u64 = 10_000;
 
+/// How many bytes of a manifest there are for each node, or a few more.
+const BYTES_PER_NODE: usize = 10;
+
+/// How many nodes a document gets room for before they are there. One that is long may be a
+/// single text.
+const MAX_RESERVED: usize = 1 << 13;
+
 /// What stands in front of a value.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Properties {
@@ -36,6 +43,7 @@ pub(crate) struct Properties {
 
 impl Properties {
     /// Nothing but maybe a hyphen.
+    #[inline]
     pub(crate) fn plain(dash: Option<u32>) -> Self {
         Self {
             tag: Tag::None,
@@ -82,10 +90,11 @@ impl<'s> Builder<'s> {
     /// A builder for the document in a range of `text`, which is the whole text of `source`: all
     /// offsets count from its start.
     pub(crate) fn new(source: SourceId, text: &'s str, document: Range<usize>) -> Self {
+        let nodes = document.len() / BYTES_PER_NODE;
         let tree = Tree {
             source,
             text,
-            nodes: Vec::new(),
+            nodes: Vec::with_capacity(nodes.min(MAX_RESERVED)),
             texts: Vec::new(),
             entries: Vec::new(),
             dashes: Vec::new(),
@@ -143,6 +152,7 @@ impl<'s> Builder<'s> {
 
     /// Adds a scalar. `text` is its text where that is not the source between `start`
     /// and `end`, without the quotes.
+    #[inline]
     pub(crate) fn scalar(
         &mut self,
         style: Style,
@@ -150,6 +160,9 @@ impl<'s> Builder<'s> {
         text: Option<Cow<'_, str>>,
         properties: Properties,
     ) -> Result<(), Box<ReadError>> {
+        if text.is_none() && matches!(properties.tag, Tag::None | Tag::Text) {
+            return self.leaf(style, (start, end), 0, properties);
+        }
         let text = self.check_tag(style, (start, end), text, properties.tag)?;
         let extra = text.map_or(0, |text| {
             self.tree
@@ -157,6 +170,18 @@ impl<'s> Builder<'s> {
                 .push(OnceLock::from(text.into_owned().into_boxed_str()));
             self.tree.texts.len() as u32
         });
+        self.leaf(style, (start, end), extra, properties)
+    }
+
+    /// Adds a scalar whose tag suits it.
+    #[inline]
+    fn leaf(
+        &mut self,
+        style: Style,
+        (start, end): (u32, u32),
+        extra: u32,
+        properties: Properties,
+    ) -> Result<(), Box<ReadError>> {
         let node = self.push(style, (start, end), extra, properties)?;
         if style == Style::Plain
             && matches!(
@@ -260,23 +285,23 @@ impl<'s> Builder<'s> {
             return Err(error.label("stands for a value that contains it"));
         };
         self.spend(weight, span)?;
-        let node = self.push(
+        self.push(
             Style::Alias,
             (start, end),
             target.node,
             Properties::plain(dash),
         )?;
-        self.tree.nodes[node as usize].next = node + 1;
         self.extend(end);
         Ok(())
     }
 
+    #[inline]
     fn finish_scalar(&mut self, node: u32, end: u32, anchor: usize) {
-        self.tree.nodes[node as usize].next = node + 1;
         self.define(anchor, node, Some(1));
         self.extend(end);
     }
 
+    #[inline]
     fn push(
         &mut self,
         style: Style,
@@ -296,7 +321,7 @@ impl<'s> Builder<'s> {
         self.tree.nodes.push(NodeData {
             start,
             end,
-            next: node,
+            next: node + 1,
             extra,
             style,
             tag: properties.tag,
@@ -304,6 +329,7 @@ impl<'s> Builder<'s> {
         Ok(node)
     }
 
+    #[inline]
     fn define(&mut self, anchor: usize, node: u32, weight: Option<u64>) {
         if anchor == 0 {
             return;
@@ -321,6 +347,7 @@ impl<'s> Builder<'s> {
         self.anchors[anchor] = Anchor { node, weight };
     }
 
+    #[inline]
     fn extend(&mut self, end: u32) {
         if let Some(parent) = self.open.last_mut() {
             parent.end = end;

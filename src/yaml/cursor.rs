@@ -167,3 +167,52 @@ pub(crate) fn forbidden(text: &str) -> Option<(usize, char)> {
             '\t' | '\n' | '\r' | ' '..='~' | '\u{85}' | '\u{a0}'..='\u{fffd}' | '\u{10000}'..)
     })
 }
+
+/// The next place, from one on, with a sign that may end a plain scalar: a colon, a hash or a
+/// line break; the end if there is none.
+#[inline]
+pub(crate) fn next_sign(bytes: &[u8], from: usize) -> usize {
+    const EACH: u64 = u64::MAX / 0xff;
+    // The lowest bit that this sets is that of the first byte that is looked for.
+    let marks = |word: u64, byte: u8| {
+        let differs = word ^ (EACH * u64::from(byte));
+        differs.wrapping_sub(EACH) & !differs & (EACH << 7)
+    };
+    let (words, rest) = bytes[from.min(bytes.len())..].as_chunks::<8>();
+    let mut at = from;
+    for word in words {
+        let word = u64::from_le_bytes(*word);
+        let found = marks(word, b':') | marks(word, b'#') | marks(word, b'\n');
+        if found != 0 {
+            return at + found.trailing_zeros() as usize / 8;
+        }
+        at += 8;
+    }
+    let is_sign = |byte: &u8| matches!(byte, b':' | b'#' | b'\n');
+    at + rest.iter().take_while(|byte| !is_sign(byte)).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::next_sign;
+
+    #[test]
+    fn signs_are_found_wherever_they_stand() {
+        // Neighbours of the signs, and bytes that borrow from the next one.
+        let others = [
+            b'9', b';', b'"', b'$', b'\t', 0x0b, 0x00, 0x80, 0xff, 0xba, b'a',
+        ];
+        for sign in *b":#\n" {
+            for length in 0..20 {
+                for (from, other) in others.iter().enumerate() {
+                    let mut text = vec![*other; from + length];
+                    let end = text.len();
+                    assert_eq!(next_sign(&text, from), end);
+                    text.extend([sign, b':', *other]);
+                    assert_eq!(next_sign(&text, from), end, "{sign} behind {other}");
+                }
+            }
+        }
+        assert_eq!(next_sign(b"a", 1), 1);
+    }
+}

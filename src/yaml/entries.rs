@@ -5,7 +5,7 @@
 
 use super::builder::Builder;
 use super::error::ReadError;
-use super::scalar::Tag;
+use super::scalar::{self, Tag};
 use super::tree::{DuplicateKey, NodeId, Style, key_text};
 use crate::source::Span;
 use std::borrow::Cow;
@@ -19,11 +19,19 @@ struct Place {
     written: Option<u32>,
 }
 
-/// A cheap hash (FNV-1a); equal ones only make the builder look closer.
-fn fingerprint(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    })
+/// A cheap hash; equal ones only make the builder look closer.
+fn fingerprint(text: &[u8]) -> u64 {
+    let mix = |hash: u64, word: u64| {
+        let mixed = (hash ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        mixed ^ (mixed >> 32)
+    };
+    let (words, rest) = text.as_chunks::<8>();
+    let words = words.iter().map(|word| u64::from_le_bytes(*word));
+    let hash = words.fold(text.len() as u64, mix);
+    let rest = rest
+        .iter()
+        .fold(0, |word, byte| word << 8 | u64::from(*byte));
+    mix(hash, rest)
 }
 
 impl<'s> Builder<'s> {
@@ -34,8 +42,14 @@ impl<'s> Builder<'s> {
         let mut fingerprints = std::mem::take(&mut self.fingerprints);
         let mut needs_resolving = false;
         for (key, _) in self.children(mapping) {
-            needs_resolving |= self.is_merge(key);
-            fingerprints.push(fingerprint(&self.key_text(key)?));
+            let fingerprint = match self.plain_text(key) {
+                Some(text) => fingerprint(text),
+                None => {
+                    needs_resolving |= self.is_merge(key);
+                    fingerprint(self.key_text(key)?.as_bytes())
+                }
+            };
+            fingerprints.push(fingerprint);
         }
         if !needs_resolving {
             fingerprints.sort_unstable();
@@ -52,6 +66,9 @@ impl<'s> Builder<'s> {
     /// Takes the keys of a mapping out of the scalars that JSON does not have. One value
     /// among them is enough to know that the document is refused.
     fn forget_boundless_keys(&mut self, mapping: u32) {
+        if self.boundless.is_empty() {
+            return;
+        }
         let from = self.boundless.partition_point(|node| *node <= mapping);
         if from == self.boundless.len() {
             return;
@@ -202,6 +219,16 @@ impl<'s> Builder<'s> {
         } else {
             node
         }
+    }
+
+    /// The text of a key as most are: without quotes, and nothing but text.
+    fn plain_text(&self, key: u32) -> Option<&[u8]> {
+        let data = &self.tree.nodes[key as usize];
+        let is_bare = data.style == Style::Plain && data.tag == Tag::None && data.extra == 0;
+        let bytes = self.tree.text.as_bytes();
+        let text = &bytes[data.start as usize..data.end as usize];
+        let first = text.first().filter(|_| is_bare)?;
+        (!scalar::may_resolve(*first)).then_some(text)
     }
 
     fn is_merge(&self, key: u32) -> bool {

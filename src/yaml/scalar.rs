@@ -67,6 +67,7 @@ enum Resolved {
 }
 
 /// The value of a plain scalar.
+#[inline]
 pub(crate) fn plain(text: &str) -> Scalar<'_> {
     match resolve(text) {
         Resolved::Null => Scalar::Null,
@@ -103,12 +104,20 @@ pub(crate) fn is_boundless(text: &str) -> bool {
 }
 
 /// Whether a plain scalar that starts with this byte can be anything but text.
+#[inline]
 pub(crate) fn may_resolve(first: u8) -> bool {
     matches!(first, b'+' | b'-' | b'.' | b'0'..=b'9' | b'~' | b'<')
         || matches!(
             first,
             b'y' | b'Y' | b'n' | b'N' | b't' | b'T' | b'f' | b'F' | b'o' | b'O'
         )
+}
+
+/// Whether a text can be what a plain key becomes that is written otherwise ([`plain_key`]).
+#[inline]
+pub(crate) fn may_be_resolved(key: &str) -> bool {
+    let is_number = |first: u8| matches!(first, b'-' | b'.' | b'0'..=b'9');
+    key.bytes().next().is_some_and(is_number) || matches!(key, "true" | "false")
 }
 
 /// Whether only YAML 1.1 takes this plain scalar for a boolean: `yes`, `on`, `n`.
@@ -129,6 +138,7 @@ fn number<'t>(value: f64) -> Scalar<'t> {
     }
 }
 
+#[inline]
 fn resolve(text: &str) -> Resolved {
     let Some(first) = text.bytes().next() else {
         return Resolved::Null;
@@ -270,7 +280,7 @@ pub(crate) fn as_go_writes<F: LowerExp + Display>(value: F) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Scalar, plain, plain_key};
+    use super::{Scalar, may_be_resolved, plain, plain_key};
 
     #[test]
     fn underscores_stand_alone_in_floats_that_begin_with_a_point() {
@@ -305,9 +315,12 @@ mod tests {
             ("0.0001", "0.0001"),
             ("0x10", "16"),
             ("yes", "true"),
+            ("Off", "false"),
+            ("-0b1", "-1"),
         ];
         for (text, key) in written {
             assert_eq!(plain_key(text), Some(Some(key.to_owned())), "{text}");
+            assert!(may_be_resolved(key), "{text}");
         }
         assert_eq!(plain_key("web"), Some(None));
         assert_eq!(plain_key("~"), None);

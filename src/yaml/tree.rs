@@ -170,25 +170,30 @@ impl<'s> Tree<'s> {
     }
 
     /// The text of a scalar after quotes, escapes and folding.
+    #[inline]
     pub(crate) fn text_of(&self, index: u32) -> &str {
         let data = &self.nodes[index as usize];
-        let (_, source) = self.origin(index);
-        let raw = &source[data.start as usize..data.end as usize];
+        let source = match self.sections.is_empty() {
+            true => self.text,
+            false => self.origin(index).1,
+        };
+        let (start, end) = (data.start as usize, data.end as usize);
         let inset = usize::from(matches!(
             data.style,
             Style::SingleQuoted | Style::DoubleQuoted
         ));
-        let slice = &raw[inset..raw.len() - inset];
+        let slice = &source[start + inset..end - inset];
         if data.extra == 0 {
             return slice;
         }
         self.texts[data.extra as usize - 1].get_or_init(|| match data.style {
-            Style::Block => block_scalar::text(raw).into_boxed_str(),
+            Style::Block => block_scalar::text(slice).into_boxed_str(),
             Style::SingleQuoted => slice.replace("''", "'").into_boxed_str(),
             _ => escape::unescape(slice).into_boxed_str(),
         })
     }
 
+    #[inline]
     fn at(&self, place: u32) -> Node<'_> {
         let data = &self.nodes[place as usize];
         // An alias never points at an alias: the builder resolves it when it is made.
@@ -206,6 +211,7 @@ impl<'s> Tree<'s> {
 }
 
 impl<'t> Node<'t> {
+    #[inline]
     pub(super) fn data(self) -> &'t NodeData {
         &self.tree.nodes[self.index as usize]
     }
@@ -216,6 +222,7 @@ impl<'t> Node<'t> {
     }
 
     /// What it is.
+    #[inline]
     pub(crate) fn kind(self) -> Kind {
         match self.data().style {
             Style::BlockMapping | Style::FlowMapping => Kind::Mapping,
@@ -285,11 +292,13 @@ impl<'t> Node<'t> {
     }
 
     /// Whether it is a scalar in quotes.
+    #[inline]
     pub(crate) fn is_quoted(self) -> bool {
         matches!(self.data().style, Style::SingleQuoted | Style::DoubleQuoted)
     }
 
     /// Whether it is a mapping.
+    #[inline]
     pub(crate) fn is_mapping(self) -> bool {
         self.kind() == Kind::Mapping
     }
@@ -300,16 +309,19 @@ impl<'t> Node<'t> {
     }
 
     /// Whether it is null, written or not.
+    #[inline]
     pub(crate) fn is_null(self) -> bool {
         self.scalar() == Some(Scalar::Null)
     }
 
     /// The text of a scalar after quotes, escapes and folding, before it is resolved.
+    #[inline]
     pub(crate) fn text(self) -> Option<&'t str> {
         (self.kind() == Kind::Scalar).then(|| self.tree.text_of(self.index))
     }
 
     /// The value of a scalar as Kubernetes reads it; `None` for collections.
+    #[inline]
     pub(crate) fn scalar(self) -> Option<Scalar<'t>> {
         let text = self.text()?;
         let data = self.data();
@@ -353,6 +365,7 @@ impl<'t> Node<'t> {
 
     /// The text of a mapping key: YAML's other scalars become text on the way to JSON,
     /// `yes` becomes `true` and `0x10` becomes `16`.
+    #[inline]
     pub(crate) fn key_text(self) -> Cow<'t, str> {
         let text = self.text().unwrap_or_default();
         let data = self.data();
@@ -360,6 +373,7 @@ impl<'t> Node<'t> {
     }
 
     /// Its entries, none if it is no mapping: each key once, merge keys resolved.
+    #[inline]
     pub(crate) fn entries(self) -> Entries<'t> {
         let data = self.data();
         match self.kind() {
@@ -397,11 +411,33 @@ impl<'t> Node<'t> {
 
     /// The entry of this key, if it is a mapping that has it.
     pub(crate) fn entry(self, key: &str) -> Option<Entry<'t>> {
-        self.entries().find(|entry| entry.key.is_key(key))
+        let data = self.data();
+        if data.extra > 0 || !self.is_mapping() || scalar::may_be_resolved(key) {
+            return self.entries().find(|entry| entry.key.is_key(key));
+        }
+        let nodes = &self.tree.nodes[..data.next as usize];
+        let mut at = self.index + 1;
+        while let Some(written) = nodes.get(at as usize) {
+            // Nearly all keys that are others have another length, with quotes or without.
+            let longer = (written.end - written.start).wrapping_sub(key.len() as u32);
+            let is_slice = written.extra == 0 && written.tag == Tag::None;
+            if !is_slice || longer == 0 || longer == 2 {
+                let key_node = self.tree.at(at);
+                if key_node.is_key(key) {
+                    return Some(Entry {
+                        key: key_node,
+                        value: self.tree.at(written.next),
+                    });
+                }
+            }
+            at = nodes[written.next as usize].next;
+        }
+        None
     }
 
     /// The value of this key, if it is a mapping that has it; a value that is null is
     /// a value.
+    #[inline]
     pub(crate) fn get(self, key: &str) -> Option<Node<'t>> {
         self.entry(key).map(|entry| entry.value)
     }
@@ -440,7 +476,29 @@ impl<'t> Node<'t> {
     }
 
     /// Whether it is a key with this text.
+    #[inline]
     pub(crate) fn is_key(self, key: &str) -> bool {
+        let data = self.data();
+        let is_slice = data.extra == 0 && self.tree.sections.is_empty();
+        if !is_slice || data.tag != Tag::None {
+            return self.is_made_key(key);
+        }
+        let inset = u32::from(self.is_quoted());
+        let length = (data.end - data.start - 2 * inset) as usize;
+        let is_written = length == key.len() && {
+            let start = (data.start + inset) as usize;
+            &self.tree.text.as_bytes()[start..start + length] == key.as_bytes()
+        };
+        match data.style {
+            Style::SingleQuoted | Style::DoubleQuoted => is_written,
+            // Of all keys of a mapping, hardly one resolves to what is asked for.
+            _ if is_written => self.key_text() == key,
+            _ => scalar::may_be_resolved(key) && self.key_text() == key,
+        }
+    }
+
+    /// The same for a key whose text is not what stands in the source.
+    fn is_made_key(self, key: &str) -> bool {
         let text = self.text().unwrap_or_default();
         let stands_for_itself = text
             .bytes()
@@ -469,6 +527,7 @@ pub(crate) fn push_field(path: &mut String, name: &str) {
 }
 
 /// The text of a key; `None` for one that JSON cannot have (null).
+#[inline]
 pub(crate) fn key_text(text: &str, style: Style, tag: Tag) -> Option<Cow<'_, str>> {
     let is_resolved = match tag {
         Tag::None => style == Style::Plain,
@@ -497,6 +556,7 @@ pub(crate) struct Entries<'t> {
 impl<'t> Iterator for Entries<'t> {
     type Item = Entry<'t>;
 
+    #[inline]
     fn next(&mut self) -> Option<Entry<'t>> {
         let (key, value) = if let Some((first, rest)) = self.resolved.split_first() {
             self.resolved = rest;
@@ -526,6 +586,7 @@ pub(crate) struct Items<'t> {
 impl<'t> Iterator for Items<'t> {
     type Item = Node<'t>;
 
+    #[inline]
     fn next(&mut self) -> Option<Node<'t>> {
         if self.children.is_empty() {
             return None;
