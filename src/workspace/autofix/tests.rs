@@ -26,7 +26,7 @@ fn the_rules_that_matter_to_fixes_lead_to_the_same_fixes_as_all() {
     let texts = differential::texts();
     let (mut fixed, mut rounds) = (0, 0);
     // Neighbours are mostly a document and mutations of it, which policies of others may select.
-    for documents in texts.chunks(4).step_by(3) {
+    for documents in texts.chunks(4).step_by(7) {
         let named = (0..).map(|number| format!("{number}.yaml"));
         let workspace = Workspace::load(named.zip(documents.iter().cloned()), &config);
         let report = workspace.lint(today);
@@ -49,5 +49,5 @@ fn the_rules_that_matter_to_fixes_lead_to_the_same_fixes_as_all() {
             assert_eq!(some, all, "{permission:?} {documents:#?}");
         }
     }
-    assert!(fixed > 300 && rounds > 100, "{fixed} fixes of {rounds}");
+    assert!(fixed > 120 && rounds > 40, "{fixed} fixes of {rounds}");
 }

