@@ -160,8 +160,9 @@ impl<'t, 's> Kustomize<'t, 's> {
     }
 
     fn build_outermost(&self, kustomization: &Kustomization<'t>) -> Build<'t> {
+        let Self { library, .. } = self;
         let start = kustomization.root.span().before();
-        let deployed = self.library.deployed();
+        let deployed = library.deployed();
         if let Some(fault) = deployed.spent(start) {
             return fault.into();
         }

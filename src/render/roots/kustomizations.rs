@@ -19,13 +19,14 @@ impl Finder<'_, '_> {
         decoder: &Decoder<'_, '_>,
         known: Option<&Builds>,
     ) -> (Vec<BuiltRoot>, Builds) {
+        let Self { library, .. } = self;
         let mut all: Vec<(usize, BuiltRoot)> = Vec::with_capacity(tops.len());
         let mut builds = Builds::default();
         for group in self.groups(tops) {
             let directories: Vec<String> = group.iter().map(|top| tops[*top].to_owned()).collect();
             if let Some(built) = known.and_then(|known| known.of(&directories)) {
                 let objects = built.iter().map(|(root, _)| root.documents.len());
-                self.library.deployed().take(objects.sum());
+                library.deployed().take(objects.sum());
                 all.extend(group.into_iter().zip(built.iter().cloned()));
                 builds.keep(directories, known);
                 continue;
