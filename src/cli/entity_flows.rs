@@ -4,6 +4,7 @@
 //! Refuses to judge what a difference of them means.
 
 use super::endpoint::Form;
+use super::first_lines::first_lines;
 use crate::cluster::{Cluster, Cni};
 use crate::engine::{ConnectionSet, Engine, Peer};
 use crate::k8s::Direction;
@@ -31,9 +32,6 @@ pub(super) fn entity_flows(engine: &Engine<'_>) -> EntityFlows {
     });
     named.collect()
 }
-
-/// How many lines are shown before the rest is counted.
-const MAX_LINES: usize = 10;
 
 /// What two states differ in, of such flows.
 #[derive(Debug, Default)]
@@ -63,18 +61,13 @@ impl EntityMoves {
 
     /// A line for each flow that opens or closes, the first ones of them.
     pub(super) fn lines(&self) -> Vec<String> {
-        let opened = self.opened.iter().map(|flow| format!("opened: {flow}"));
-        let closed = self.closed.iter().map(|flow| format!("closed: {flow}"));
-        let mut lines: Vec<String> = opened.chain(closed).collect();
-        let more = lines.len().saturating_sub(MAX_LINES);
-        // One more line instead of the last one would tell less.
-        if more > 1 {
-            lines.truncate(MAX_LINES);
-            lines.push(format!(
+        let [opened, closed] = [&self.opened, &self.closed].map(|flows| flows.iter().cloned());
+        let mut lines = first_lines(opened, closed, |more| {
+            format!(
                 "{more} more flows with nodes and their like open or close; `npcheck graph -o \
                  json-lines` of both states has them"
-            ));
-        }
+            )
+        });
         if self.is_of_two_plugins {
             let line = "flows with nodes and their like are not compared: only one of the states \
                         is Cilium's";

@@ -17,6 +17,7 @@ mod exit;
 mod explain;
 mod exposure;
 mod files;
+mod first_lines;
 mod fixes;
 mod gaps;
 mod graph;

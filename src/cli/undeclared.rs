@@ -8,6 +8,7 @@
 
 mod asked_for;
 
+use super::first_lines::first_lines;
 use crate::cluster::{Cluster, WorkloadId};
 use crate::engine::{ConnectionSet, Engine};
 use crate::graph::{
@@ -20,9 +21,6 @@ use crate::workspace::ClusterView;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
-
-/// How many lines are shown before the rest is counted.
-const MAX_LINES: usize = 10;
 
 /// Such pods of one cluster: none where the inventory is complete.
 pub(super) fn undeclared_pods(view: &ClusterView) -> Vec<Object> {
@@ -159,18 +157,9 @@ impl UndeclaredMoves {
 
     /// A line for what opens or closes alike, the first ones of them.
     pub(super) fn lines(&self) -> Vec<String> {
-        let opened = self.opened().map(|line| format!("opened: {line}"));
-        let closed = self.closed().map(|line| format!("closed: {line}"));
-        let mut lines: Vec<String> = opened.chain(closed).collect();
-        let more = lines.len().saturating_sub(MAX_LINES);
-        // One more line instead of the last one would tell less.
-        if more > 1 {
-            lines.truncate(MAX_LINES);
-            lines.push(format!(
-                "{more} more changes for pods that no manifest declares"
-            ));
-        }
-        lines
+        first_lines(self.opened(), self.closed(), |more| {
+            format!("{more} more changes for pods that no manifest declares")
+        })
     }
 }
 

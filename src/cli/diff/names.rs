@@ -5,6 +5,7 @@
 //! Refuses to repeat what closes or opens for every address outside as well.
 
 use crate::cli::endpoint::Form;
+use crate::cli::first_lines::first_lines;
 use crate::cluster::{Cluster, WorkloadId};
 use crate::engine::{Endpoint, Judge};
 use crate::k8s::{CiliumFqdn, CiliumPeers, Direction, PluginSpec};
@@ -13,9 +14,6 @@ use std::net::{IpAddr, Ipv4Addr};
 
 /// How many verdicts are asked for before the rest is left out.
 const MAX_VERDICTS: usize = 40_000;
-
-/// How many lines are shown before the rest is counted.
-const MAX_LINES: usize = 10;
 
 /// An address that stands for all outside: of a range that is for documentation.
 const OUTSIDE: IpAddr = IpAddr::V4(Ipv4Addr::new(198, 51, 100, 250));
@@ -94,18 +92,10 @@ impl NameMoves {
 
     /// A line for each flow that opens or closes, the first ones of them.
     pub(super) fn lines(&self) -> Vec<String> {
-        let opened = self.opened.iter().map(|flow| format!("opened: {flow}"));
-        let closed = self.closed.iter().map(|flow| format!("closed: {flow}"));
-        let mut lines: Vec<String> = opened.chain(closed).collect();
-        let more = lines.len().saturating_sub(MAX_LINES);
-        // One more line instead of the last one would tell less.
-        if more > 1 {
-            lines.truncate(MAX_LINES);
-            lines.push(format!(
-                "{more} more flows to names of the DNS open or close"
-            ));
-        }
-        lines
+        let [opened, closed] = [&self.opened, &self.closed].map(|flows| flows.iter().cloned());
+        first_lines(opened, closed, |more| {
+            format!("{more} more flows to names of the DNS open or close")
+        })
     }
 }
 
