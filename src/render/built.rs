@@ -48,6 +48,11 @@ impl<'d, 'w> Decoder<'d, 'w> {
         Self::new(self.sources, self.written)
     }
 
+    /// What was read in a text, as it stands.
+    pub(crate) fn written(&self, source: SourceId) -> Written<'w> {
+        (self.written)(source)
+    }
+
     /// The object that a resource is.
     pub(crate) fn decode(&mut self, resource: &Resource<'_>) -> Arc<Parsed> {
         let Value::Read(node) = &resource.value else {

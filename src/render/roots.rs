@@ -7,6 +7,7 @@
 mod applications;
 mod entries;
 mod kustomizations;
+mod other_tools;
 mod unreferenced;
 
 use super::artifact::OwnSources;
@@ -28,6 +29,7 @@ use crate::source::{SourceId, SourceMap, Span};
 use entries::raw_objects;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
+use unreferenced::Around;
 
 /// What is deployed from a tree.
 #[derive(Clone, Debug, Default)]
@@ -36,6 +38,8 @@ pub struct Deployment {
     pub roots: Vec<Root>,
     /// The texts that no root takes anything from, though they stand where one would.
     pub unreferenced: BTreeSet<SourceId>,
+    /// The texts that count as they stand, apart from what Argo CD applies.
+    pub apart: BTreeSet<SourceId>,
     /// The templates of charts that something installs: what they become is among the objects of
     /// a root, or missing from it, and they do not count as they stand.
     pub templates: BTreeSet<SourceId>,
@@ -374,8 +378,9 @@ impl<'t, 's> Finder<'t, 's> {
                         .iter()
                         .any(|it| is_within(directory, it) && !self.is_top(it))
         };
+        let files: BTreeSet<&str> = entry_files.keys().map(String::as_str).collect();
         let is_left_out = |directory: &str| {
-            has_flux && Self::is_left_out(directory, &applied_directories, &entry_files)
+            has_flux && Self::is_left_out(directory, &applied_directories, &files)
         };
         let tops = self.kustomizations.keys().map(String::as_str);
         let tops = tops.filter(|directory| self.is_top(directory));
@@ -408,7 +413,13 @@ impl<'t, 's> Finder<'t, 's> {
             builds,
             ..Deployment::default()
         };
-        self.find_unreferenced(installed, &found, &mut deployment);
+        let files = found.applications.iter().map(|(_, file)| file.as_str());
+        let around = Around {
+            applications: (!has_flux).then(|| files.collect()),
+            charts: installed,
+        };
+        let holds_objects = |source| !decoder.written(source).objects.is_empty();
+        self.find_unreferenced(around, &found, &holds_objects, &mut deployment);
         deployment
     }
 

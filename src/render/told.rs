@@ -285,6 +285,8 @@ pub(crate) enum Omission<'a> {
     NotApplied,
     /// Argo CD applies the files directly in this directory above it.
     TooDeep(&'a str),
+    /// Argo CD applies nothing near it.
+    Apart,
 }
 
 impl Omission<'_> {
@@ -307,6 +309,10 @@ impl Omission<'_> {
                 "nothing that Flux or Argo CD applies holds the file",
                 "list it under `resources`, or remove it",
             ],
+            Self::Apart => [
+                "nothing that Argo CD applies holds this policy, so it is judged apart from what Argo CD applies",
+                "have it applied by an Application, or divide the tree by `scopes` in npcheck.yaml",
+            ],
             Self::TooDeep(above) => {
                 let above = match above {
                     "" => ".",
@@ -323,6 +329,18 @@ impl Omission<'_> {
     }
 }
 
+/// The first policy in a file.
+pub(crate) fn policy<'t>(library: &'t Library<'_>, path: &str) -> Option<Value<'t>> {
+    if !library.text(path)?.contains("NetworkPolicy") {
+        return None;
+    }
+    let trees = library.documents(path)?.ok()?;
+    let roots = trees.iter().filter_map(|tree| tree.root());
+    roots
+        .map(Value::Read)
+        .find(|value| value.text_of(&["kind"]).ends_with("NetworkPolicy"))
+}
+
 /// A policy in a file that nothing deploys.
 pub(crate) fn unreferenced(
     library: &Library<'_>,
@@ -330,22 +348,16 @@ pub(crate) fn unreferenced(
     omission: Omission<'_>,
     diagnostics: &mut Vec<Diagnostic>,
 ) {
-    let text = library.text(path).unwrap_or_default();
-    if !text.contains("NetworkPolicy") {
-        return;
-    }
-    let Some(Ok(trees)) = library.documents(path) else {
+    let Some(policy) = policy(library, path) else {
         return;
     };
-    let roots = trees.iter().filter_map(|tree| tree.root());
-    let policy = roots
-        .map(Value::Read)
-        .find(|value| value.text_of(&["kind"]).ends_with("NetworkPolicy"));
-    let Some(policy) = policy else { return };
     let name = policy.find(&["metadata", "name"]);
     let span = name.as_ref().map_or(policy.span(), Value::span);
     let [reason, advice] = omission.told();
-    let message = format!("this policy is not deployed, and protects nothing: {reason}");
+    let message = match omission {
+        Omission::Apart => reason.into_owned(),
+        _ => format!("this policy is not deployed, and protects nothing: {reason}"),
+    };
     let mut finding = Diagnostic::new("unreferenced-manifest", Severity::Info, span, message)
         .help(advice.into_owned());
     if let Some(name) = name.as_ref().and_then(Value::text) {

@@ -42,11 +42,38 @@ pub fn wanted(sources: &SourceMap, ids: &[SourceId]) -> BTreeSet<String> {
         }
     }
     wanted.extend(left_out_by(&library));
+    wanted.extend(around_entries(&library));
     wanted
+}
+
+/// The files, other than manifests, whose commands may apply what no kustomization lists.
+const OF_COMMANDS: &[&str] = &["Makefile", "Justfile", "justfile", "Tiltfile"];
+
+/// Those in the directories of kustomizations and of Applications of Argo CD, and around them.
+fn around_entries(library: &Library<'_>) -> Vec<String> {
+    let is_one = |path: &&str| {
+        let name = path.rsplit('/').next().unwrap_or_default();
+        let text = || library.text(path).filter(|text| text.len() <= MAX_ENTRY);
+        KUSTOMIZATION_NAMES.contains(&name) || text().is_some_and(|it| it.contains(ARGO_CD))
+    };
+    let mut directories = BTreeSet::new();
+    for path in library.paths().filter(is_one) {
+        let mut directory = parent(path);
+        while directories.insert(directory) && !directory.is_empty() {
+            directory = parent(directory);
+        }
+    }
+    let directories = directories.into_iter();
+    directories
+        .flat_map(|directory| OF_COMMANDS.iter().map(move |name| join(directory, name)))
+        .collect()
 }
 
 /// What a text holds that may be an entry of Flux.
 const FLUX: &str = "kustomize.toolkit.fluxcd.io";
+
+/// What a text holds that may be an Application of Argo CD.
+const ARGO_CD: &str = "argoproj.io/";
 
 /// Entries of Flux are written by hand: a text of more bytes is none.
 const MAX_ENTRY: usize = 64 * 1024;

@@ -7,12 +7,14 @@ declare_rule! {
     /// ## What it does
     ///
     /// Reports, once per directory, a policy in a file that is next to kustomizations, or in a
-    /// tree that Flux or Argo CD applies, but that none of them includes.
+    /// tree that Flux or Argo CD applies, but that none of them includes. Files that another tool
+    /// applies, as far as its own file or a `kubectl` command names them, are not reported.
     ///
     /// ## Why is this bad?
     ///
     /// The policy is in the repository and passed review, but it is not in any cluster. npcheck
-    /// treats it as not applied.
+    /// treats it as not applied. Only a policy far from everything that Argo CD applies is judged
+    /// all the same, in a cluster of its own, as it may be applied by hand.
     ///
     /// ## Example
     ///

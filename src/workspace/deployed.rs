@@ -9,7 +9,7 @@ use super::part::{OpaquePart, Part, PartRoot};
 use super::texts::Texts;
 use crate::cluster::{BuiltTogether, Undeployed};
 use crate::diagnostic::Diagnostic;
-use crate::k8s::{ContextObject, Document, Documents, Object, Outcome, document_at};
+use crate::k8s::{ContextObject, Document, Documents, Object, Outcome, UnknownPart, document_at};
 use crate::render::{Deployment, Root};
 use crate::source::{SourceId, Span};
 use std::borrow::Cow;
@@ -80,13 +80,19 @@ pub(super) fn parts(texts: &Texts, ids: &[SourceId], deployment: &Deployment) ->
         for environment in &environments {
             let members: Vec<&Member<'_>> =
                 environment.texts.iter().map(|it| &others[*it]).collect();
+            let mut own = members.iter().filter_map(|it| it.text);
+            let is_apart = own.any(|text| deployment.apart.contains(&text));
             let name = match &environment.name[shared..] {
                 "" if !by_cluster.is_empty() => Cow::Borrowed("others"),
                 _ => told_apart(&environment.name, shared, |name| {
                     by_cluster.contains_key(name)
                 }),
             };
-            parts.push(part(texts, &name, &members));
+            let mut part = part(texts, &name, &members);
+            if is_apart {
+                set_apart(texts, deployment, &mut part);
+            }
+            parts.push(part);
         }
     }
     tell_unreferenced(texts, deployment, &mut parts);
@@ -125,13 +131,37 @@ fn shared_directory(names: &[&str]) -> usize {
     }
 }
 
+/// What counts apart from what Argo CD applies may be applied to the same cluster: what
+/// they may bring is not known there, and their pods speak against slips of the pen.
+fn set_apart(texts: &Texts, deployment: &Deployment, part: &mut Part) {
+    let roots = deployment.roots.iter();
+    let theirs = roots.filter(|root| root.cluster.is_some());
+    let parts = theirs.clone().flat_map(|root| &root.opaque);
+    part.opaque.extend(parts.map(|part| opaque(texts, part)));
+    part.opaque.sort();
+    part.opaque.dedup();
+    let unreferenced = deployment.unreferenced.iter();
+    let unreferenced = unreferenced.flat_map(|id| &texts.get(*id).objects);
+    let theirs = theirs.flat_map(|root| &root.objects);
+    let undeployed = Undeployed::of(theirs.chain(unreferenced));
+    part.undeployed = Arc::new(undeployed);
+    part.is_apart = true;
+}
+
+fn opaque(texts: &Texts, part: &UnknownPart) -> OpaquePart {
+    OpaquePart {
+        name: texts.place(part.span),
+        part: part.clone(),
+    }
+}
+
 /// Adds what is to be said of manifests that nothing deploys to the first part: it is no
 /// matter of one cluster. Which objects they have is known beside every part.
 fn tell_unreferenced(texts: &Texts, deployment: &Deployment, parts: &mut [Part]) {
-    let unreferenced = deployment.unreferenced.iter();
+    let unreferenced = deployment.unreferenced.iter().chain(&deployment.apart);
     let undeployed = Undeployed::of(unreferenced.flat_map(|id| &texts.get(*id).objects));
     let undeployed = Arc::new(undeployed);
-    for part in parts.iter_mut() {
+    for part in parts.iter_mut().filter(|part| !part.is_apart) {
         part.undeployed = Arc::clone(&undeployed);
     }
     let Some(part) = parts.first_mut() else {
@@ -214,11 +244,8 @@ fn part(texts: &Texts, name: &str, members: &[&Member<'_>]) -> Part {
                 documents.push(as_put(texts, document));
             }
         }
-        part.opaque
-            .extend(root.opaque.iter().map(|part| OpaquePart {
-                name: texts.place(part.span),
-                part: part.clone(),
-            }));
+        let parts = root.opaque.iter();
+        part.opaque.extend(parts.map(|part| opaque(texts, part)));
         for id in &root.texts {
             let read = texts.get(*id);
             let of_text = read.diagnostics.iter();

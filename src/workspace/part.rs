@@ -50,6 +50,8 @@ pub struct Part {
     pub changed: Vec<ChangedObject>,
     /// What belongs to the cluster as well, and could not be worked out.
     pub opaque: Vec<OpaquePart>,
+    /// Whether it stands apart from what Argo CD applies.
+    pub(super) is_apart: bool,
     /// What stands in the tree and nothing deploys.
     pub(super) undeployed: Arc<Undeployed>,
 }
@@ -382,6 +384,7 @@ impl<'t> Settled<'t> {
                     built_together: Arc::default(),
                     changed: Vec::new(),
                     opaque: Vec::new(),
+                    is_apart: false,
                     undeployed: Arc::default(),
                 }
             })

@@ -9,6 +9,7 @@
 
 mod alike;
 mod answers;
+mod apart;
 mod architecture;
 mod argo_directories;
 mod change_page;
@@ -49,6 +50,7 @@ mod let_in;
 mod limits;
 mod linting;
 mod lost_flows;
+mod other_tools;
 mod packaging;
 mod paths;
 mod pictures;

@@ -172,14 +172,14 @@ fn what_is_taken_from_elsewhere_leaves_the_tree_as_it_is() {
             slip,
         ),
         (
-            "beside an Application of this tree, nothing deploys the shop",
+            "beside an Application of this tree, the shop is judged apart",
             vec![
                 ("argocd/stack.yaml", own),
                 ("argocd/apps.yaml", in_tree),
                 ("k8s/shop.yaml", shop()),
                 ("apps/pod.yaml", deployment("apps", "web", "")),
             ],
-            &[],
+            slip,
         ),
     ];
     check(&cases, "{}");

@@ -104,13 +104,13 @@ impl<'t> Finder<'t, '_> {
     }
 
     /// Whether a kustomization was left out on purpose, where Flux applies what lies around it:
-    /// something above it, or its neighbours; `entries` are by their files.
+    /// something above it, or its neighbours; `entries` are the files of entries.
     pub(super) fn is_left_out(
         directory: &str,
         applied: &BTreeSet<String>,
-        entries: &BTreeMap<String, String>,
+        entries: &BTreeSet<&str>,
     ) -> bool {
-        let holds_entries = |around: &str| entries.keys().any(|file| is_within(file, around));
+        let holds_entries = |around: &str| entries.iter().any(|file| is_within(file, around));
         let is_above = |it: &String| !it.is_empty() && is_within(directory, it);
         let ancestors = std::iter::successors(Some(parent(directory)), |it| Some(parent(it)));
         let mut around = ancestors.take_while(|it| !it.is_empty() && !holds_entries(it));

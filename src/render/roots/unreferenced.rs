@@ -4,13 +4,24 @@
 
 use super::applications::Applications;
 use super::entries::names_deployment;
+use super::other_tools::OtherTools;
 use super::{Deployment, Finder};
 use crate::render::chart::{is_of_chart, is_rendered};
 use crate::render::library::{KUSTOMIZATION_NAMES, is_within, join, parent};
 use crate::render::told::Omission;
 use crate::render::{flux, is_manifest, told};
 use crate::source::SourceId;
+use std::cell::LazyCell;
 use std::collections::{BTreeSet, HashSet};
+
+/// What lies around the manifests that no root takes.
+pub(super) struct Around<'a> {
+    /// The files with Applications of Argo CD, where Flux applies nothing: it applies all that a
+    /// cluster has, and Argo CD one application and the next.
+    pub(super) applications: Option<BTreeSet<&'a str>>,
+    /// The directories of the charts that something installs and Helm did not render.
+    pub(super) charts: BTreeSet<String>,
+}
 
 impl Finder<'_, '_> {
     /// Whether a file cannot be read that looks as if it deployed something.
@@ -25,14 +36,19 @@ impl Finder<'_, '_> {
         is_manifest(path) && is_for_them() && is_unreadable()
     }
 
-    /// The manifests in directories of kustomizations that none of these takes; `charts` are the
-    /// directories of those that something installs and Helm did not render.
+    /// The manifests that no root takes, in directories of kustomizations and where Flux or
+    /// Argo CD apply others. Those far from what Argo CD applies count apart from it.
     pub(super) fn find_unreferenced(
         &self,
-        mut charts: BTreeSet<String>,
+        around: Around<'_>,
         found: &Applications<'_>,
+        holds_objects: &dyn Fn(SourceId) -> bool,
         deployment: &mut Deployment,
     ) {
+        let Around {
+            applications,
+            mut charts,
+        } = around;
         let taken: BTreeSet<SourceId> = deployment
             .roots
             .iter()
@@ -42,10 +58,18 @@ impl Finder<'_, '_> {
         let builders = builders.filter(|root| root.builds_from_tree());
         let claimed: BTreeSet<String> = builders
             .clone()
-            .flat_map(|root| &root.texts)
+            .flat_map(|root| {
+                // What says that others are deployed need not be deployed itself.
+                let entry = root.cluster.as_ref().and(root.origin);
+                let entry = entry.map(|origin| origin.source);
+                root.texts.iter().filter(move |id| Some(**id) != entry)
+            })
             .map(|id| join("", self.library.sources().get(*id).name()))
             .map(|path| parent(&path).to_owned())
             .collect();
+        let applied = builders.clone().filter(|root| root.cluster.is_some());
+        let applied = applied.flat_map(|root| &root.builds);
+        let applied: BTreeSet<String> = applied.map(|build| build.directory.clone()).collect();
         let has_flux_or_argo = builders.clone().any(|root| root.cluster.is_some());
         let raw = self.raw.iter();
         let raw = raw.filter(|(it, _)| !flux::is_kustomization(it));
@@ -64,6 +88,12 @@ impl Finder<'_, '_> {
             .map(|id| self.library.sources().get(*id).name());
         let rendered = names.filter(|name| is_rendered(name));
         charts.extend(rendered.map(|name| parent(&join("", name)).to_owned()));
+        let Self { library, .. } = self;
+        let tell = |path: &str, omission: Omission<'_>, deployment: &mut Deployment| {
+            told::unreferenced(library, path, omission, &mut deployment.diagnostics);
+        };
+        let others = LazyCell::new(|| OtherTools::of(self));
+        let mut apart: Vec<(&str, SourceId, bool)> = Vec::new();
         for path in self.library.paths() {
             let source = self.library.source(path).filter(|_| is_manifest(path));
             let Some(source) = source else {
@@ -82,16 +112,47 @@ impl Finder<'_, '_> {
             if taken.contains(&source) || is_apart || raw.contains(path) {
                 continue;
             }
-            deployment.unreferenced.insert(source);
+            if others.apply(path, has_kustomization) {
+                if has_flux_or_argo {
+                    deployment.apart.insert(source);
+                }
+                continue;
+            }
             // What a chart holds is for Helm, and it is told that Helm was not run.
             let is_for_others = KUSTOMIZATION_NAMES.contains(&name)
                 || is_of_chart(self.library, path)
                 || may_be_applied(path)
                 || found.unknown.may_apply(directory);
+            let is_apart = || {
+                let is_beside = !is_claimed && found.passes_over(directory).is_none();
+                let is_left_out = || {
+                    let mut entries = applications.iter();
+                    applied.contains("")
+                        || !entries.any(|entries| !Self::is_left_out(directory, &applied, entries))
+                };
+                let is_far = is_beside && !is_of_chart(self.library, path) && !is_left_out();
+                is_far && holds_objects(source)
+            };
+            match is_apart() {
+                true => apart.push((path, source, is_for_others)),
+                false => {
+                    deployment.unreferenced.insert(source);
+                    if !is_for_others {
+                        tell(path, self.omission(path, found), deployment);
+                    }
+                }
+            }
+        }
+        // Without a policy among them, there is nothing to judge apart from what is deployed.
+        let holds_policy = |path: &str| told::policy(library, path).is_some();
+        let counts = apart.iter().any(|(path, ..)| holds_policy(path));
+        for (path, source, is_for_others) in apart {
+            match counts {
+                true => deployment.apart.insert(source),
+                false => deployment.unreferenced.insert(source),
+            };
             if !is_for_others {
-                let Self { library, .. } = self;
-                let told = &mut deployment.diagnostics;
-                told::unreferenced(library, path, self.omission(path, found), told);
+                tell(path, Omission::Apart, deployment);
             }
         }
         told::group(&mut deployment.diagnostics, self.library.sources());
