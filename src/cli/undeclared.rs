@@ -432,6 +432,16 @@ impl fmt::Display for Undeclared {
     }
 }
 
+/// The name of pods in a graph, and of those that no manifest declares what they are.
+pub(super) fn name_in_words(name: &str) -> String {
+    let stranger = name.strip_suffix("/+").map(|namespace| Undeclared {
+        namespace: namespace.to_owned(),
+        is_made: false,
+        labels: String::new(),
+    });
+    stranger.map_or_else(|| name.to_owned(), |pods| pods.to_string())
+}
+
 /// The namespace that an object is, or is in.
 fn home(object: &Object) -> String {
     let (namespace, name) = place(object);

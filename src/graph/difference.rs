@@ -20,7 +20,7 @@ impl End {
     /// Whether it is a [placeholder](super::placeholders), which no manifest declares.
     #[must_use]
     pub fn is_witness(&self) -> bool {
-        matches!(self, Self::Workload(name) if placeholder::is_name(name))
+        matches!(self, Self::Workload(name) if placeholder::is_placeholder(name))
     }
 }
 

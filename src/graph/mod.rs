@@ -31,8 +31,8 @@ pub use hops::Hops;
 pub use matrix::{FlowMatrix, NodeEnds, NodeId, Openness};
 pub use paths::{Certainty, Path, PathQuery, Paths, Reached};
 pub use placeholder::{
-    ELSEWHERE, Wanted, WantedNamespaces, asked_labels, is_undeclared, placeholders,
-    placeholders_for, pods_name, strangers,
+    ELSEWHERE, Wanted, WantedNamespaces, asked_labels, is_placeholder, is_undeclared, placeholder,
+    placeholder_name, placeholders, placeholders_for, pods_name, strangers,
 };
 pub use reasons::{FlowEnd, SideReason, reasons};
 pub use side_rules::{SideRule, SideRules};

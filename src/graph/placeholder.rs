@@ -101,12 +101,24 @@ pub fn strangers(clusters: &[&Cluster], may_have_more: impl Fn(&str) -> bool) ->
         let namespace = k8s::Namespace::hypothetical(ELSEWHERE, Labels::default(), about);
         strangers.push(Object::Namespace(Arc::new(namespace)));
     }
-    let name = text_of(&Labels::default());
-    strangers.extend(names.into_iter().map(|namespace| {
-        let pods = k8s::Workload::hypothetical(namespace, &name, Labels::default(), about);
-        Object::Workload(Arc::new(pods))
-    }));
+    let of_namespace = |namespace| placeholder(namespace, Labels::default(), about);
+    strangers.extend(names.into_iter().map(of_namespace));
     strangers
+}
+
+/// Pods with these labels that no manifest declares, in a namespace that is there already;
+/// `about` tells where they were thought up.
+#[must_use]
+pub fn placeholder(namespace: &str, labels: Labels, about: &ObjectMeta) -> Object {
+    let name = text_of(&labels);
+    let pods = k8s::Workload::hypothetical(namespace, &name, labels, about);
+    Object::Workload(Arc::new(pods))
+}
+
+/// The [`pods_name`] of a [`placeholder`].
+#[must_use]
+pub fn placeholder_name(namespace: &str, labels: &Labels) -> String {
+    format!("{namespace}/{}", text_of(labels))
 }
 
 /// Whether a workload is one that no manifest declares.
@@ -137,7 +149,8 @@ pub fn pods_name(cluster: &Cluster, id: WorkloadId) -> String {
 }
 
 /// Whether it is the [`pods_name`] of a placeholder.
-pub(super) fn is_name(name: &str) -> bool {
+#[must_use]
+pub fn is_placeholder(name: &str) -> bool {
     let mut parts = name.splitn(2, '/');
     parts.nth(1).is_some_and(|rest| rest.starts_with(MARK))
 }
@@ -262,12 +275,9 @@ impl<'e, 'c> Placeholders<'e, 'c> {
         let Some(labels) = selector.satisfying_labels() else {
             return;
         };
-        let name = text_of(&labels);
-        let place = (namespace.to_owned(), name.clone());
-        self.pods.entry(place).or_insert_with(|| {
-            let workload = k8s::Workload::hypothetical(namespace, &name, labels, policy);
-            Object::Workload(Arc::new(workload))
-        });
+        let place = (namespace.to_owned(), text_of(&labels));
+        let pods = self.pods.entry(place);
+        pods.or_insert_with(|| placeholder(namespace, labels, policy));
     }
 }
 

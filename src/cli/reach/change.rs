@@ -13,11 +13,13 @@ use super::group::joined;
 use super::group::{Group, Piece};
 use super::opened::{AskedEnd, AskedFlow, opened};
 use crate::cli::endpoint::{End, Form, Resolved};
+use crate::cli::undeclared::undeclared_pods;
 use crate::cluster::Cluster;
 use crate::engine::{
     AddressRange, ConnectionSet, Endpoint, Engine, Explanation, PodView, SideTrace, Way, explain,
     uniform_ranges,
 };
+use crate::graph::{placeholder, placeholder_name};
 use crate::k8s::{ContextObject, Direction, Object, WorkloadKind};
 use crate::lint::Inventory;
 use crate::manifest::Focus;
@@ -84,8 +86,10 @@ struct Search<'q> {
     to: &'q Resolved,
     /// What shall be allowed and is not.
     wanted: ConnectionSet,
-    /// What is allowed before any change.
-    before: OnceCell<Engine<'q>>,
+    /// Pods that no manifest declares, which a change may open something to as well.
+    undeclared: OnceCell<Vec<Object>>,
+    /// The cluster before any change, with such pods.
+    before: OnceCell<Cluster>,
 }
 
 impl<'q> Search<'q> {
@@ -115,6 +119,7 @@ impl<'q> Search<'q> {
             from,
             to,
             wanted,
+            undeclared: OnceCell::new(),
             before: OnceCell::new(),
         };
         Some((search, way))
@@ -170,11 +175,12 @@ impl<'q> Search<'q> {
     /// The best of what is tried.
     fn changes(&self, tried: &[Vec<Edit>]) -> Vec<Change> {
         let mut least: Option<Change> = None;
+        let before = OnceCell::new();
         for edits in tried {
             if least.as_ref().is_some_and(|change| change.opens.is_empty()) {
                 break;
             }
-            let Some(change) = self.proved(edits) else {
+            let Some(change) = self.proved(edits, &before) else {
                 continue;
             };
             // Of two that open as much the one with fewer lines is there already.
@@ -236,9 +242,11 @@ impl<'q> Search<'q> {
 
     fn asked_end(&self, example: &Piece<'_>, pieces: &[Arc<Piece<'_>>]) -> AskedEnd {
         match &example.endpoint {
-            Endpoint::Pod(pod) => pod.workload.map_or(AskedEnd::Hypothetical, |id| {
-                AskedEnd::Workload(self.scene.cluster.workload_name(id))
-            }),
+            Endpoint::Pod(pod) => match pod.workload {
+                Some(id) => AskedEnd::Workload(self.scene.cluster.workload_name(id)),
+                None if pod.namespace.id.is_none() => AskedEnd::Hypothetical,
+                None => AskedEnd::Workload(placeholder_name(pod.namespace.name, pod.labels)),
+            },
             Endpoint::Entity(entity) => {
                 AskedEnd::Entity(format!("{}{}", Form::ENTITY, entity.name()))
             }
@@ -247,7 +255,7 @@ impl<'q> Search<'q> {
     }
 
     /// The change that edits make, if the engine says that all of it is allowed with them.
-    fn proved(&self, edits: &[Edit]) -> Option<Change> {
+    fn proved<'a>(&'a self, edits: &[Edit], before: &OnceCell<Engine<'a>>) -> Option<Change> {
         let changed = self.changed(edits)?;
         let namespaces = self.namespaces(&changed);
         let extent = namespaces.as_ref().map_or(Extent::Everything, Extent::In);
@@ -266,12 +274,13 @@ impl<'q> Search<'q> {
         let after = Engine::new(&cluster);
         let opens = match extent {
             Extent::Everything => {
-                let before = self.before.get_or_init(|| Engine::new(self.scene.cluster));
+                let before = before.get_or_init(|| Engine::new(self.before()));
                 opened(before, &after, &asked)
             }
             // What policies elsewhere say has to be left out on both sides.
             Extent::In(_) | Extent::Pair => {
-                let before = self.cluster_of(self.scene.view.part().objects.iter(), extent);
+                let objects = self.scene.view.part().objects.iter();
+                let before = self.cluster_of(objects.chain(self.undeclared()), extent);
                 opened(&Engine::new(&before), &after, &asked)
             }
         };
@@ -320,8 +329,38 @@ impl<'q> Search<'q> {
     /// The cluster after a change.
     fn cluster(&self, changed: &Changed, extent: Extent<'_>) -> Cluster {
         let kept = self.scene.view.part().objects.iter();
-        let kept = kept.filter(|object| !changed.replaces(object) && self.matters(object, extent));
+        let kept = kept.filter(|object| !changed.replaces(object));
+        let undeclared = match extent {
+            Extent::Pair => &[],
+            Extent::Everything | Extent::In(_) => self.undeclared(),
+        };
+        let kept = kept.chain(undeclared);
+        let kept = kept.filter(|object| self.matters(object, extent));
         self.scene.view.hypothetical(&changed.beside(kept))
+    }
+
+    /// Those without labels, and the ends of the example that do not exist yet.
+    fn undeclared(&self) -> &[Object] {
+        self.undeclared.get_or_init(|| {
+            let mut pods = undeclared_pods(self.scene.view);
+            let Some(about) = self.scene.view.part().objects.first() else {
+                return pods;
+            };
+            let ends = self.pods().filter(|pod| pod.workload.is_none());
+            let ends = ends.filter(|pod| pod.namespace.id.is_some() && !pod.labels.is_empty());
+            let end = |pod: &PodView<'_>| {
+                placeholder(pod.namespace.name, pod.labels.clone(), about.meta())
+            };
+            pods.extend(ends.map(end));
+            pods
+        })
+    }
+
+    fn before(&self) -> &Cluster {
+        match self.undeclared() {
+            [] => self.scene.cluster,
+            more => self.before.get_or_init(|| self.scene.view.with_more(more)),
+        }
     }
 
     /// The cluster of the objects that have a say.

@@ -5,8 +5,9 @@
 
 use super::group::joined;
 use crate::cli::entity_flows::entity_flows;
+use crate::cli::undeclared::name_in_words;
 use crate::engine::{AddressRange, ConnectionSet, Engine};
-use crate::graph::{End, difference};
+use crate::graph::{ELSEWHERE, End, difference, is_placeholder};
 use crate::k8s::Direction;
 use crate::output::{OpenedFlow, range_name};
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,9 +23,10 @@ pub(super) struct AskedFlow<'q> {
 /// An end of that flow.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum AskedEnd {
-    /// By its name in every answer.
+    /// By its name in every answer, or that of the pods that stand for one that does not exist
+    /// yet.
     Workload(String),
-    /// A pod that does not exist yet, so that no flow of the graph is its own.
+    /// A pod of a namespace that no manifest mentions, so that no flow of the graph is its own.
     Hypothetical,
     /// All of these addresses.
     Outside(Vec<AddressRange>),
@@ -91,10 +93,73 @@ pub(super) fn opened(
             });
         }
     }
-    opened
-        .into_iter()
-        .filter(|flow| !flow.connections.is_empty())
-        .collect()
+    opened.retain(|flow| !flow.connections.is_empty());
+    let told = Told::new(&opened);
+    let untold = opened.iter();
+    let untold = untold.filter(|flow| !told.has(flow)).cloned();
+    let in_words = untold.map(|flow| OpenedFlow {
+        from: name_in_words(&flow.from),
+        to: name_in_words(&flow.to),
+        ..flow
+    });
+    in_words.collect()
+}
+
+/// The flows of declared pods: those that tell of pods that no manifest declares as well, which are
+/// of the same namespace, or of any other one than the opposite end's.
+struct Told<'f> {
+    /// By the opposite end and the namespace of the declared pods.
+    flows: BTreeMap<(Direction, &'f str, &'f str), Vec<&'f ConnectionSet>>,
+}
+
+impl<'f> Told<'f> {
+    fn new(opened: &'f BTreeSet<OpenedFlow>) -> Self {
+        let mut flows: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for flow in opened {
+            for (direction, own, opposite) in sides(flow) {
+                if !is_placeholder(own) {
+                    let key = (direction, opposite, home(own));
+                    flows.entry(key).or_default().push(&flow.connections);
+                }
+            }
+        }
+        Self { flows }
+    }
+
+    /// Whether declared pods have a flow in place of one of its ends.
+    fn has(&self, flow: &OpenedFlow) -> bool {
+        sides(flow).into_iter().any(|(direction, own, opposite)| {
+            let of = |home| self.flows.get(&(direction, opposite, home));
+            let among = |known: &Vec<&ConnectionSet>| {
+                let mut known = known.iter();
+                known.any(|known| flow.connections.is_subset(known))
+            };
+            match home(own) {
+                _ if !is_placeholder(own) => false,
+                ELSEWHERE => {
+                    let all = self.flows.range((direction, opposite, "")..);
+                    let mut all =
+                        all.take_while(|((its, end, _), _)| (*its, *end) == (direction, opposite));
+                    all.any(|((.., namespace), known)| *namespace != home(opposite) && among(known))
+                }
+                namespace => of(namespace).is_some_and(among),
+            }
+        })
+    }
+}
+
+/// Its source and its destination, each with the other one.
+fn sides(flow: &OpenedFlow) -> [(Direction, &str, &str); 2] {
+    [
+        (Direction::Egress, &flow.from, &flow.to),
+        (Direction::Ingress, &flow.to, &flow.from),
+    ]
+}
+
+/// The namespace in the name of pods.
+fn home(name: &str) -> &str {
+    name.split_once('/')
+        .map_or(name, |(namespace, _)| namespace)
 }
 
 /// What is opened between workloads and ends that are neither pods nor outside.
@@ -124,13 +189,20 @@ fn opened_for_entities(
     opened.filter(|flow| !flow.connections.is_empty()).collect()
 }
 
+impl AskedEnd {
+    /// Whether these pods of the graph are the end.
+    fn is(&self, name: &str) -> bool {
+        match self {
+            Self::Workload(its) => its == name,
+            Self::Hypothetical | Self::Outside(_) | Self::Entity(_) => false,
+        }
+    }
+}
+
 impl AskedFlow<'_> {
     /// What is opened between two workloads without what was asked for.
     fn rest(&self, from: &str, to: &str, opened: &ConnectionSet) -> ConnectionSet {
-        let is =
-            |end: &AskedEnd, name| matches!(end, AskedEnd::Workload(its_name) if its_name == name);
-        let is_asked = is(&self.from, from) && is(&self.to, to);
-        if is_asked {
+        if self.from.is(from) && self.to.is(to) {
             opened.difference(self.connections)
         } else {
             opened.clone()
@@ -150,9 +222,7 @@ impl AskedFlow<'_> {
             Direction::Ingress => (&self.to, &self.from),
         };
         let asked = match (own, other) {
-            (AskedEnd::Workload(own), AskedEnd::Outside(ranges)) if own == name => {
-                ranges.as_slice()
-            }
+            (own, AskedEnd::Outside(ranges)) if own.is(name) => ranges.as_slice(),
             _ => &[],
         };
         let pieces = range.cut(asked.iter().copied()).into_iter().map(|piece| {

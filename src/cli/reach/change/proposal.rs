@@ -239,7 +239,7 @@ impl Side<'_, '_> {
             let workload = pod
                 .workload
                 .map(|id| cluster.workload(id).object.meta.name.value.to_string());
-            workload.unwrap_or_else(|| "new".to_owned())
+            workload.unwrap_or_else(|| name_by_labels(pod.labels))
         };
         let other = match self.other {
             Other::Pod(pod) => name(pod),
@@ -363,6 +363,17 @@ pub(super) fn labels_of(labels: &Labels, used: &[&str]) -> Vec<Vec<(String, Stri
     let mut ways = vec![naming.into_iter().collect(), stable];
     ways.dedup();
     ways
+}
+
+/// What pods that do not exist yet may be called in the name of a policy: the value of the label
+/// that names them, where that makes a name.
+fn name_by_labels(labels: &Labels) -> String {
+    let naming = IDENTIFYING.iter().find_map(|key| labels.get(key));
+    let value = naming.or_else(|| labels.iter().next().map(|label| label.value.as_str()));
+    // Of a value, which begins and ends with a letter or a digit, this is all that a name refuses.
+    let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    let value = value.filter(|value| !value.is_empty() && value.bytes().all(fits));
+    value.unwrap_or("new").to_owned()
 }
 
 /// All public addresses, and few others, in as few lines as people write for it.
