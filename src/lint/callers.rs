@@ -205,15 +205,15 @@ impl Caller {
         }
     }
 
-    /// Whether a peer of a policy lets such a caller in, or may be meant to; `but` are the pods
-    /// that are called, which call nobody by being called so.
+    /// Whether a peer of a policy lets such a caller in, or may be meant to; `is_called` says which
+    /// workloads are called themselves, and call nobody by being called so.
     #[must_use]
     pub fn may_match(
         self,
         cx: &Context<'_>,
         policy: PolicyId,
         peer: &NetworkPolicyPeer,
-        but: WorkloadId,
+        is_called: impl Fn(WorkloadId) -> bool,
     ) -> bool {
         let Some((namespaces, pods)) = peer.selectors() else {
             return true;
@@ -232,7 +232,7 @@ impl Caller {
         }
         let matched = cx.engine.peer_workloads(policy, peer);
         let callers = cx.resembling(self);
-        let mut callers = callers.iter().filter(|id| **id != but);
+        let mut callers = callers.iter().filter(|id| !is_called(**id));
         if callers.any(|id| matched.binary_search(id).is_ok()) {
             return true;
         }
@@ -263,7 +263,10 @@ impl Caller {
             // Pods of the own namespace that nobody has seen: only in a namespace that is
             // made for such callers, or where something speaks for them.
             None => {
-                self.is_named_in(own) || is_named(self) && self.may_be_at_home(cx, policy, pods)
+                let may_be_here = || {
+                    self.may_be_at_home(cx, policy, pods) || self.may_be_unseen(cx, by_pods(self))
+                };
+                self.is_named_in(own) || is_named(self) && may_be_here()
             }
             Some(_) if matched.is_empty() => true,
             Some(namespaces) => {
@@ -286,6 +289,18 @@ impl Caller {
         pods.is_some_and(|pods| {
             inventories.is_open(own) || inventories.presence(cx, own, pods) == Presence::SpokenFor
         })
+    }
+
+    /// Whether pods that a selector calls by such a name may be in the policy's own namespace, as
+    /// nothing speaks of such callers anywhere. A scraper may stand beside what it scrapes; a
+    /// controller has a namespace of its own.
+    fn may_be_unseen(self, cx: &Context<'_>, is_named: bool) -> bool {
+        let mut namespaces = cx.cluster.namespaces().iter();
+        self == Self::Scraper
+            && is_named
+            && cx.resembling(self).is_empty()
+            && self.described(cx).is_empty()
+            && !namespaces.any(|namespace| self.is_named_in(&namespace.name))
     }
 
     fn other(self) -> Self {

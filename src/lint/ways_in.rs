@@ -240,11 +240,11 @@ fn by_entrypoint<'c>(
 }
 
 impl<'c> WayIn<'c> {
-    /// The guarded ports that it leads to.
+    /// The ports of workloads that it leads to.
     #[must_use]
-    pub fn entrances(&self, cx: &Context<'c>) -> Vec<Arc<Entrance<'c>>> {
+    pub fn ports(&self, cx: &Context<'c>) -> Vec<(WorkloadId, Protocol, u16)> {
         let cluster = cx.cluster;
-        let ports = match self.target {
+        match self.target {
             Target::Service(service, port) => service_ports::behind(cluster, service, port),
             Target::Workload(workload, protocol, port) => vec![(workload, protocol, port)],
             Target::Pods(pods, port) => {
@@ -252,13 +252,18 @@ impl<'c> WayIn<'c> {
                 let ports = workloads.into_iter();
                 ports.map(|id| (id, Protocol::Tcp, port)).collect()
             }
-        };
+        }
+    }
+
+    /// Those of them that are guarded.
+    #[must_use]
+    pub fn entrances(&self, cx: &Context<'c>) -> Vec<Arc<Entrance<'c>>> {
         let guard = |(id, protocol, port)| cx.entrance(id, protocol, port);
         let is_meant_open = |entrance: &Arc<Entrance<'_>>| match self.source {
             Traffic::Clients(_) => !entrance.keeps_out_clients,
             Traffic::Controller(_) | Traffic::Router | Traffic::Inside => true,
         };
-        let entrances = ports.into_iter().filter_map(guard);
+        let entrances = self.ports(cx).into_iter().filter_map(guard);
         entrances.filter(is_meant_open).collect()
     }
 }

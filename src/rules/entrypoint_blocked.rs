@@ -141,12 +141,16 @@ impl Rule for EntrypointBlocked {
         let inside = closed_inside(cx);
         // Thousands of ways may lead to the same pods: whoever comes by one is asked about once.
         let mut asked: BTreeMap<_, bool> = BTreeMap::new();
-        for way in ways_in(cx).into_iter().chain(inside).map(Rc::new) {
+        let ways: Vec<Rc<WayIn<'_>>> = (ways_in(cx).into_iter().chain(inside))
+            .map(Rc::new)
+            .collect();
+        let served = Served::new(cx, &ways);
+        for way in ways {
             for entrance in way.entrances(cx) {
                 let key = (entrance.workload, entrance.protocol, entrance.port);
                 let is_open = asked
-                    .entry((key, way.source, way.home))
-                    .or_insert_with(|| is_open(cx, &way, &entrance));
+                    .entry((key, bringer(&way), way.home))
+                    .or_insert_with(|| is_open(cx, &way, &entrance, &served));
                 if *is_open {
                     continue;
                 }
@@ -190,8 +194,44 @@ struct Blocked<'c> {
     others: NameList,
 }
 
+/// The workloads that controllers bring traffic to, by who brings it. Whatever they are called,
+/// they are not the controller that does.
+struct Served(BTreeMap<Bringer, BTreeSet<WorkloadId>>);
+
+/// Who brings traffic by a way, and of whom nothing tells who it is, the object that asks for it.
+type Bringer = (Traffic, Option<String>);
+
+fn bringer(way: &WayIn<'_>) -> Bringer {
+    let is_unknown = way.source == Traffic::Controller(Carrier::Unknown);
+    (way.source, is_unknown.then(|| way.object.clone()))
+}
+
+impl Served {
+    fn new<'c>(cx: &Context<'c>, ways: &[Rc<WayIn<'c>>]) -> Self {
+        let mut served: BTreeMap<Bringer, BTreeSet<WorkloadId>> = BTreeMap::new();
+        for way in ways {
+            if let Traffic::Controller(_) = way.source {
+                let workloads = way.ports(cx).into_iter().map(|(id, ..)| id);
+                served.entry(bringer(way)).or_default().extend(workloads);
+            }
+        }
+        Self(served)
+    }
+
+    /// Whether a workload is served by whoever brings traffic by this way: for ports of nodes,
+    /// which any controller may use, by one of which the program is known.
+    fn has(&self, way: &WayIn<'_>, id: WorkloadId) -> bool {
+        if let Traffic::Controller(_) = way.source {
+            let served = self.0.get(&bringer(way));
+            return served.is_some_and(|ids| ids.contains(&id));
+        }
+        let mut known = self.0.iter().filter(|((_, object), _)| object.is_none());
+        known.any(|(_, ids)| ids.contains(&id))
+    }
+}
+
 /// Whether a rule lets in the outside, or somebody who could bring its traffic.
-fn is_open(cx: &Context<'_>, way: &WayIn<'_>, entrance: &Entrance<'_>) -> bool {
+fn is_open(cx: &Context<'_>, way: &WayIn<'_>, entrance: &Entrance<'_>, served: &Served) -> bool {
     let source = way.source;
     // Clients come with addresses of the outside, which no selector of pods matches. What a
     // port of the nodes is opened for is less certain: many a chart does so by default.
@@ -212,7 +252,8 @@ fn is_open(cx: &Context<'_>, way: &WayIn<'_>, entrance: &Entrance<'_>) -> bool {
         }
         Traffic::Clients(Balancing::NodePort) | Traffic::Controller(_) | Traffic::Router => {}
     }
-    let is_controller = |id| Caller::IngressController.looks_like(cx, id);
+    let is_served = |id| id == entrance.workload || served.has(way, id);
+    let is_controller = |id| Caller::IngressController.looks_like(cx, id) && !is_served(id);
     let is_configured = !cx.settings.ingress_controllers.is_empty();
     let is_another = |peer: &NetworkPolicyPeer| {
         matches!(source, Traffic::Controller(Carrier::Program(program))
@@ -224,7 +265,7 @@ fn is_open(cx: &Context<'_>, way: &WayIn<'_>, entrance: &Entrance<'_>) -> bool {
     };
     let is_it = |policy, peer: &NetworkPolicyPeer| {
         !is_elsewhere(policy, peer)
-            && Caller::IngressController.may_match(cx, policy, peer, entrance.workload)
+            && Caller::IngressController.may_match(cx, policy, peer, is_served)
             && controllers::on_host_network(cx, peer).is_none()
             && !is_another(peer)
     };

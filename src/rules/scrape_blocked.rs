@@ -430,7 +430,7 @@ fn every_port(cx: &Context<'_>, id: WorkloadId) -> Vec<u16> {
 
 fn is_closed(cx: &Context<'_>, entrance: &Entrance<'_>) -> bool {
     let is_it = |policy, peer: &NetworkPolicyPeer| {
-        Caller::Scraper.may_match(cx, policy, peer, entrance.workload)
+        Caller::Scraper.may_match(cx, policy, peer, |id| id == entrance.workload)
     };
     let is_scraper = |id| Caller::Scraper.looks_like(cx, id);
     !entrance.admits(is_it)
