@@ -7,19 +7,38 @@ use crate::k8s::Object;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::hash::BuildHasher;
 
-/// By object: the directories that define it, where these cannot all be meant for one cluster.
-/// `members` are directories with the objects of a part of theirs.
+/// What directories contradict each other in.
+#[derive(Debug, Default)]
+pub(super) struct Contradictions<'d> {
+    /// By object: the directories that define it, where these cannot all be meant for one cluster.
+    pub(super) directories: BTreeSet<BTreeSet<&'d str>>,
+    /// The members that have a definition of such an object.
+    pub(super) members: BTreeSet<usize>,
+}
+
+/// One of several members that may be of one cluster.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Contradicting<'d, 'o> {
+    /// Its position among them.
+    pub(super) member: usize,
+    /// The directory that it is in, or is.
+    pub(super) directory: &'d str,
+    /// What it defines.
+    pub(super) objects: &'o [Object],
+}
+
+/// What these members contradict each other in.
 pub(super) fn contradictions<'d, 'o>(
-    members: impl Iterator<Item = (&'d str, &'o [Object])> + Clone,
-) -> Vec<BTreeSet<&'d str>> {
-    let directories: HashSet<&str> = members.clone().map(|(directory, _)| directory).collect();
+    members: impl Iterator<Item = Contradicting<'d, 'o>> + Clone,
+) -> Contradictions<'d> {
+    let directories: HashSet<&str> = members.clone().map(|it| it.directory).collect();
     if directories.len() < 2 {
-        return Vec::new();
+        return Contradictions::default();
     }
-    let definitions = members.flat_map(|(directory, objects)| {
-        let of_cluster = objects.iter();
+    let definitions = members.flat_map(|it| {
+        let of_cluster = it.objects.iter();
         let of_cluster = of_cluster.filter_map(|object| Some((Identity::of(object)?, object)));
-        of_cluster.map(move |(identity, object)| (identity, directory, object))
+        of_cluster.map(move |(identity, object)| (identity, it, object))
     });
     // Most objects are defined once: of these only a number is kept.
     let hasher = foldhash::fast::RandomState::default();
@@ -31,23 +50,27 @@ pub(super) fn contradictions<'d, 'o>(
         }
     }
     drop(met);
-    let mut by_object: HashMap<Identity<'_>, Vec<(&str, &Object)>> = HashMap::new();
-    for (identity, directory, object) in definitions {
+    let mut by_object: HashMap<Identity<'_>, Vec<(Contradicting<'_, '_>, &Object)>> =
+        HashMap::new();
+    for (identity, member, object) in definitions {
         if repeated.contains(&hasher.hash_one(identity)) {
             let definitions = by_object.entry(identity).or_default();
-            definitions.push((directory, object));
+            definitions.push((member, object));
         }
     }
-    let contradiction = |definitions: &Vec<(&'d str, &Object)>| {
-        let here = definitions.iter().map(|(directory, _)| *directory);
+    let mut found = Contradictions::default();
+    for definitions in by_object.values() {
+        let here = definitions.iter().map(|(member, _)| member.directory);
         let here: BTreeSet<&str> = here.collect();
-        let (_, first) = definitions.first()?;
-        let is_harmless = |(_, other): &(&str, &Object)| {
+        let (_, first) = definitions[0];
+        let is_harmless = |(_, other): &(Contradicting<'_, '_>, &Object)| {
             !matches!(other, Object::Workload(_)) && likeness(first, other) == Likeness::Same
         };
-        let contradicts = here.len() > 1 && !definitions.iter().all(is_harmless);
-        contradicts.then_some(here)
-    };
-    let sets: BTreeSet<BTreeSet<&str>> = by_object.values().filter_map(contradiction).collect();
-    sets.into_iter().collect()
+        if here.len() > 1 && !definitions.iter().all(is_harmless) {
+            let members = definitions.iter().map(|(member, _)| member.member);
+            found.members.extend(members);
+            found.directories.insert(here);
+        }
+    }
+    found
 }

@@ -3,7 +3,7 @@
 //!
 //! Refuses to know how roots are found and built.
 
-use super::contradictions::contradictions;
+use super::contradictions::{Contradicting, contradictions};
 use super::environments::environments;
 use super::part::{OpaquePart, Part, PartRoot};
 use super::texts::Texts;
@@ -73,7 +73,12 @@ pub(super) fn parts(texts: &Texts, ids: &[SourceId], deployment: &Deployment) ->
     if !others.is_empty() {
         let directories: Vec<&str> = others.iter().map(|it| it.directory.as_str()).collect();
         let weights: Vec<usize> = others.iter().map(|it| it.objects.len()).collect();
-        let contradictions = contradictions(others.iter().map(|it| (&*it.directory, it.objects)));
+        let members = others.iter().enumerate().map(|(member, it)| Contradicting {
+            member,
+            directory: &it.directory,
+            objects: it.objects,
+        });
+        let contradictions = contradictions(members);
         let environments = environments(&directories, &weights, &contradictions);
         let names: Vec<&str> = environments.iter().map(|it| it.name.as_str()).collect();
         let shared = shared_directory(&names);

@@ -5,6 +5,7 @@
 //! Knows paths and which objects a text defines. Refuses to know what the objects say; who
 //! calls says which of them contradict each other.
 
+use super::contradictions::Contradictions;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The texts that make one cluster.
@@ -21,7 +22,8 @@ pub(super) struct Environment {
 const ROOM: (usize, usize) = (8, 50_000);
 
 /// Directories of which each holds a definition of one object, so that no two of them are
-/// in one cluster.
+/// in one cluster. Between a directory and one below it only the definitions themselves are
+/// told apart: what else lies in either is applied with both.
 struct Family<'p> {
     /// The directory that holds them.
     at: Vec<&'p str>,
@@ -40,14 +42,13 @@ struct Leaf<'p> {
 }
 
 /// Deals out texts to clusters. `directories` are those of the texts, `weights` how many
-/// objects each has; every one of the `contradictions` lists directories of which no two
-/// belong to one cluster.
+/// objects each has; the members of the `contradictions` are texts, by their position.
 pub(super) fn environments(
     directories: &[&str],
     weights: &[usize],
-    contradictions: &[BTreeSet<&str>],
+    contradictions: &Contradictions<'_>,
 ) -> Vec<Environment> {
-    let families = families(contradictions);
+    let families = families(&contradictions.directories);
     let leaves = leaves(&families);
     if leaves.len() < 2 {
         return vec![Environment {
@@ -57,7 +58,13 @@ pub(super) fn environments(
     }
     let conditions: Vec<Vec<(usize, &str)>> = directories
         .iter()
-        .map(|directory| conditions(&families, &parts(directory)))
+        .enumerate()
+        .map(|(text, directory)| {
+            let mut conditions = conditions(&families, &parts(directory));
+            let is_member = contradictions.members.contains(&text);
+            conditions.retain(|(family, branch)| is_member || families[*family].parts(branch));
+            conditions
+        })
         .collect();
     let mut room = ROOM.0 * weights.iter().sum::<usize>() + ROOM.1;
     let mut seen: BTreeSet<Vec<usize>> = BTreeSet::new();
@@ -87,7 +94,7 @@ pub(super) fn environments(
 }
 
 /// The families that contradictions make, the outer ones before those within their branches.
-fn families<'p>(contradictions: &[BTreeSet<&'p str>]) -> Vec<Family<'p>> {
+fn families<'p>(contradictions: &BTreeSet<BTreeSet<&'p str>>) -> Vec<Family<'p>> {
     // By directory: sets of its branches that contradict each other.
     let mut sets: BTreeMap<Vec<&str>, Vec<BTreeSet<&str>>> = BTreeMap::new();
     let mut open: Vec<Vec<Vec<&str>>> = contradictions
@@ -121,6 +128,15 @@ fn families<'p>(contradictions: &[BTreeSet<&'p str>]) -> Vec<Family<'p>> {
     }
     relate(&mut families);
     families
+}
+
+impl Family<'_> {
+    /// Whether everything in a branch is told apart, and not the definitions alone: that is so of
+    /// directories side by side.
+    fn parts(&self, branch: &str) -> bool {
+        let beside = self.branches.iter().filter(|it| !it.is_empty());
+        !branch.is_empty() && beside.count() > 1
+    }
 }
 
 /// Adds a set to sets of which no two have a member in common.
@@ -258,10 +274,21 @@ mod tests {
 
     /// The clusters of some texts, as `name: directories`.
     fn dealt(directories: &[&str], contradictions: &[&[&str]]) -> Vec<String> {
-        let contradictions: Vec<BTreeSet<&str>> = contradictions
-            .iter()
-            .map(|directories| directories.iter().copied().collect())
-            .collect();
+        let members = 0..directories.len();
+        dealt_with(directories, contradictions, members.collect())
+    }
+
+    /// The same where some of the texts alone define what is contradicted.
+    fn dealt_with(
+        directories: &[&str],
+        contradictions: &[&[&str]],
+        members: BTreeSet<usize>,
+    ) -> Vec<String> {
+        let sets = contradictions.iter();
+        let contradictions = Contradictions {
+            directories: sets.map(|set| set.iter().copied().collect()).collect(),
+            members,
+        };
         let weights = vec![1; directories.len()];
         let environments = environments(directories, &weights, &contradictions);
         let shown = environments.iter().map(|environment| {
@@ -323,6 +350,33 @@ mod tests {
         assert_eq!(
             dealt(&["k8s", "k8s/dev"], &[&["k8s", "k8s/dev"]]),
             ["k8s: k8s", "k8s/dev: k8s/dev"]
+        );
+    }
+
+    #[test]
+    fn what_else_lies_in_one_directory_above_another_is_of_both() {
+        assert_eq!(
+            dealt_with(
+                &["k8s", "k8s", "k8s/policies", "k8s/policies", "k8s/app"],
+                &[&["k8s", "k8s/policies"]],
+                [0, 2].into()
+            ),
+            [
+                "k8s: k8s k8s k8s/policies k8s/app",
+                "k8s/policies: k8s k8s/policies k8s/policies k8s/app"
+            ]
+        );
+        assert_eq!(
+            dealt_with(
+                &["k8s", "k8s", "k8s/dev", "k8s/dev", "k8s/prod"],
+                &[&["k8s", "k8s/dev", "k8s/prod"]],
+                [0, 2, 4].into()
+            ),
+            [
+                "k8s: k8s k8s",
+                "k8s/dev: k8s k8s/dev k8s/dev",
+                "k8s/prod: k8s k8s/prod"
+            ]
         );
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! Refuses to know whether a text was taken as it stands or built from several.
 
-use super::contradictions::contradictions;
+use super::contradictions::{Contradicting, Contradictions, contradictions};
 use super::deployed;
 use super::environments::environments;
 use super::texts::{ReadText, Texts};
@@ -393,13 +393,17 @@ impl<'t> Settled<'t> {
 
     /// See [`contradictions`]. What a kustomization takes from another directory belongs to
     /// whoever takes it.
-    fn contradictions<'d>(&self, directories: &[&'d str]) -> Vec<BTreeSet<&'d str>> {
+    fn contradictions<'d>(&self, directories: &[&'d str]) -> Contradictions<'d> {
         // One alone contradicts nobody.
         if directories.windows(2).all(|pair| pair[0] == pair[1]) {
-            return Vec::new();
+            return Contradictions::default();
         }
-        let texts = directories.iter().zip(&self.objects);
-        let texts = texts.filter(|(directory, _)| !self.places.is_base(directory));
-        contradictions(texts.map(|(directory, objects)| (*directory, objects.as_slice())))
+        let texts = directories.iter().zip(&self.objects).enumerate();
+        let texts = texts.map(|(member, (directory, objects))| Contradicting {
+            member,
+            directory,
+            objects,
+        });
+        contradictions(texts.filter(|text| !self.places.is_base(text.directory)))
     }
 }
