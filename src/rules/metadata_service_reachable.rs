@@ -283,11 +283,13 @@ fn reached_in(cx: &Context<'_>, id: PolicyId, block: &IpBlock) -> Vec<&'static M
         .collect()
 }
 
-/// Whether the cluster-wide policies leave the address to the rule: for one of the pods
-/// that it is about, or as far as anybody knows.
+/// Whether cluster-wide policies, and those of the CNI plugin, leave the address to the rule: for
+/// one of the pods that it is about, or as far as anybody knows.
 fn is_reached(cx: &Context<'_>, id: PolicyId, address: IpAddr) -> bool {
     let selected = cx.engine.selected(id);
-    if cx.cluster.cluster_policies().is_empty() || selected.is_empty() {
+    let has_others =
+        !cx.cluster.cluster_policies().is_empty() || !cx.cluster.plugin_policies().is_empty();
+    if !has_others || selected.is_empty() {
         return true;
     }
     let address = Endpoint::Address(address.into());

@@ -6,7 +6,7 @@ use crate::diagnostic::{Diagnostic, Fix, FixClass, Severity};
 use crate::engine::Endpoint;
 use crate::k8s::{
     Action, Direction, Field, NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort,
-    NetworkPolicyRule, PortReference,
+    NetworkPolicyRule, PortReference, Tier,
 };
 use crate::lint::api_server::{self, names_api_server};
 use crate::lint::isolated_pods::{IsolatedPods, isolated_pods};
@@ -179,32 +179,46 @@ fn isolated_by_plugin(cx: &Context<'_>, found: &WithoutDns) -> Option<Diagnostic
 /// Pods that a cluster-wide policy keeps from every resolver, one finding for each such policy.
 fn denied_cluster_wide(cx: &Context<'_>) -> Vec<Diagnostic> {
     let cluster = cx.cluster;
-    let mut by_policies: BTreeMap<&[ClusterPolicyId], Vec<WorkloadId>> = BTreeMap::new();
+    let mut by_policies: BTreeMap<(&[ClusterPolicyId], &[PolicyId]), Vec<WorkloadId>> =
+        BTreeMap::new();
     // What one policy denies is one cause, whatever others are for the pods.
     let mut denied: BTreeMap<ClusterPolicyId, Vec<WorkloadId>> = BTreeMap::new();
-    for id in cluster.workload_ids() {
+    let needs_resolver = |id: WorkloadId| {
         let workload = cluster.workload(id);
         let name = &cluster.namespace(workload.namespace).name;
-        let needs_none = cx.settings.namespaces_without_dns.contains(name)
-            || matches!(
+        !cx.settings.namespaces_without_dns.contains(name)
+            && !matches!(
                 workload.object.dns_policy.as_deref(),
                 Some("None" | "Default")
             )
-            || dns::listens_for_dns(cluster, id);
-        // What a NetworkPolicy of the namespace decides is judged there.
-        if !needs_none && cx.engine.isolating(id, Direction::Egress).is_empty() {
+            && !dns::listens_for_dns(cluster, id)
+    };
+    for namespace in cluster.namespace_ids() {
+        // Where the NetworkPolicies of the namespace do not allow it, that is judged there.
+        let isolated = isolated_pods(cx, namespace, Direction::Egress, needs_resolver);
+        let isolated = isolated.into_iter();
+        let allowed = isolated.filter(|pods| !dns::protocols(cx, pods).is_empty());
+        let allowed = allowed.flat_map(|pods| pods.workloads);
+        let others = cluster.workloads_in(namespace).filter(|id| {
+            needs_resolver(*id) && cx.engine.isolating(*id, Direction::Egress).is_empty()
+        });
+        for id in others.chain(allowed) {
+            let isolating = cx.engine.isolating(id, Direction::Egress);
             let policies = cx.engine.cluster_policies_on(id);
-            by_policies.entry(policies).or_default().push(id);
+            by_policies
+                .entry((policies, isolating))
+                .or_default()
+                .push(id);
         }
     }
-    let denies = |id: &&ClusterPolicyId| {
-        let policy = cluster.cluster_policy(**id);
-        policy
-            .egress
-            .iter()
-            .any(|rule| rule.action.value == Action::Deny)
-    };
-    for (policies, workloads) in by_policies {
+    for ((policies, isolating), workloads) in by_policies {
+        // Baseline policies are not asked about what NetworkPolicies isolate.
+        let denies = |id: &&ClusterPolicyId| {
+            let policy = cluster.cluster_policy(**id);
+            let is_asked = isolating.is_empty() || policy.tier == Tier::Admin;
+            let mut rules = policy.egress.iter();
+            is_asked && rules.any(|rule| rule.action.value == Action::Deny)
+        };
         let Some(denying) = policies.iter().find(denies) else {
             continue;
         };

@@ -58,19 +58,21 @@ pub(super) fn contradictions<'d, 'o>(
             definitions.push((member, object));
         }
     }
-    let mut found = Contradictions::default();
-    for definitions in by_object.values() {
+    let contradiction = |definitions: &Vec<(Contradicting<'d, '_>, &Object)>| {
         let here = definitions.iter().map(|(member, _)| member.directory);
         let here: BTreeSet<&str> = here.collect();
-        let (_, first) = definitions[0];
+        let (_, first) = definitions.first()?;
         let is_harmless = |(_, other): &(Contradicting<'_, '_>, &Object)| {
             !matches!(other, Object::Workload(_)) && likeness(first, other) == Likeness::Same
         };
-        if here.len() > 1 && !definitions.iter().all(is_harmless) {
-            let members = definitions.iter().map(|(member, _)| member.member);
-            found.members.extend(members);
-            found.directories.insert(here);
-        }
+        let contradicts = here.len() > 1 && !definitions.iter().all(is_harmless);
+        let members = definitions.iter().map(|(member, _)| member.member);
+        contradicts.then(|| (here, members.collect()))
+    };
+    let found = by_object.values().filter_map(contradiction);
+    let (directories, members): (_, Vec<Vec<usize>>) = found.unzip();
+    Contradictions {
+        directories,
+        members: members.into_iter().flatten().collect(),
     }
-    found
 }

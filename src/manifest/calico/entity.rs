@@ -102,7 +102,9 @@ fn check(entity: &CalicoEntity, end: End, path: Path<'_>, reader: &mut Reader<'_
         return;
     };
     let has_ports = !entity.ports.is_empty() || !entity.not_ports.is_empty();
-    let reason = if !end.is_peer {
+    let reason = if service.name.is_empty() {
+        "`services` needs the `name` of a Service"
+    } else if !end.is_peer {
         "`services` names the other end: it belongs in the destination of an egress rule or the source of an ingress rule"
     } else if end.is_global && service.namespace.is_none() {
         "in a global policy `services` needs a `namespace`"
@@ -122,11 +124,16 @@ fn check(entity: &CalicoEntity, end: End, path: Path<'_>, reader: &mut Reader<'_
 }
 
 fn service(node: Node<'_>, reader: &mut Reader<'_>) -> Option<CalicoServiceReference> {
-    let service = node.find(&["services"])?;
+    let service = node.find(&["services"]).filter(|it| !it.is_null())?;
+    let name = service.find(&["name"]);
+    if reader.is_opaque(service) || name.is_some_and(|name| reader.is_opaque(name)) {
+        return None;
+    }
+    let mut member = |name| text(service, name, reader).map(|text| text.value);
     Some(CalicoServiceReference {
         span: service.span(),
-        name: text(service, "name", reader)?.value,
-        namespace: text(service, "namespace", reader).map(|text| text.value),
+        name: member("name").unwrap_or_default(),
+        namespace: member("namespace").filter(|name| !name.is_empty()),
     })
 }
 
