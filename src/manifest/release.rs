@@ -14,7 +14,8 @@ use crate::k8s::{
     ReleasedPolicy, ReleasedPort, is_opaque,
 };
 use crate::source::{Span, Spanned, Text};
-use crate::yaml::tree::Node;
+use crate::yaml::tree::{Node, Tree};
+use crate::yaml::{block, general};
 
 const INSTANCE: &str = "app.kubernetes.io/instance";
 const NAME: &str = "app.kubernetes.io/name";
@@ -41,7 +42,9 @@ pub(super) struct Released {
 
 /// Reads what an object tells of the release that it installs; nothing for one that installs none.
 pub(super) fn read(node: Node<'_>, identity: &Identity<'_>, meta: &ObjectMeta) -> Released {
-    let Some(release) = Release::read(node, identity, meta) else {
+    let written = values_in_text(node);
+    let written = written.as_ref().and_then(Tree::root);
+    let Some(release) = Release::read(node, written, identity, meta) else {
         return Released::default();
     };
     let chart = release.chart.as_ref();
@@ -52,6 +55,27 @@ pub(super) fn read(node: Node<'_>, identity: &Identity<'_>, meta: &ObjectMeta) -
         policies: release.policies(meta),
         pods: release.pods(meta),
     }
+}
+
+/// The values that stand as a text in an object, read where they stand: those of an Application
+/// and of a HelmChart. Only of a literal block scalar are the places of its parts known.
+fn values_in_text(node: Node<'_>) -> Option<Tree<'_>> {
+    let places: [&[&str]; 2] = [
+        &["spec", "source", "helm", "values"],
+        &["spec", "valuesContent"],
+    ];
+    let of_object = places.iter().filter_map(|path| node.find(path));
+    let several = node.find(&["spec", "sources"]).into_iter();
+    let of_sources = several.flat_map(Node::items);
+    let of_sources = of_sources.filter_map(|source| source.find(&["helm", "values"]));
+    let text = of_object.chain(of_sources).next()?;
+    let raw = text.raw();
+    let header = raw.find('\n').filter(|_| raw.starts_with('|'))?;
+    let span = text.span();
+    let range = span.range().start + header + 1..span.range().end;
+    let all = text.source_text();
+    let tree = block::read(span.source, all, range.clone());
+    tree.or_else(|| general::read(span.source, all, range).ok())
 }
 
 /// What values of charts call the section that asks for policies.
@@ -102,7 +126,13 @@ fn holds_containers(controllers: Node<'_>) -> bool {
 }
 
 impl<'t> Release<'t> {
-    fn read(node: Node<'t>, identity: &Identity<'_>, meta: &ObjectMeta) -> Option<Self> {
+    /// `written` are the values that stand in it as a text.
+    fn read(
+        node: Node<'t>,
+        written: Option<Node<'t>>,
+        identity: &Identity<'_>,
+        meta: &ObjectMeta,
+    ) -> Option<Self> {
         let at = |path: &[&str]| text(node, path);
         let own = &meta.name;
         match (identity.group(), identity.kind) {
@@ -131,7 +161,7 @@ impl<'t> Release<'t> {
                 name: own.clone(),
                 chart: at(&["spec", "chart"]),
                 version: Text::new(),
-                values: None,
+                values: written,
                 may_differ: true,
             }),
             ("argoproj.io", "Application") => {
@@ -143,13 +173,16 @@ impl<'t> Release<'t> {
                 let source = sources.find(|source| text(*source, &["chart"]).is_some())?;
                 let name = text(source, &["helm", "releaseName"]);
                 let version = text(source, &["targetRevision"]);
-                let others = ["values", "valueFiles", "parameters"];
+                let values = source.find(&["helm", "valuesObject"]);
+                let written = source.find(&["helm", "values"]).and(written);
+                let mut others = vec!["valueFiles", "parameters"];
+                others.extend(values.or(written).is_none().then_some("values"));
                 let mut others = others.into_iter();
                 Some(Self {
                     name: name.unwrap_or_else(|| own.clone()),
                     chart: text(source, &["chart"]),
                     version: version.map(|it| it.value).unwrap_or_default(),
-                    values: source.find(&["helm", "valuesObject"]),
+                    values: values.or(written),
                     may_differ: others.any(|it| source.find(&["helm", it]).is_some()),
                 })
             }

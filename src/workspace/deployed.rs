@@ -235,6 +235,10 @@ fn part(texts: &Texts, name: &str, members: &[&Member<'_>]) -> Part {
         part.changed.extend(root.changed.iter().cloned());
         objects.extend(root.objects.iter().map(|object| object.meta().span));
         part.objects.extend(root.objects.iter().cloned());
+        let entry = root.origin.map(|origin| &texts.get(origin.source).objects);
+        let networks = entry.into_iter().flatten();
+        part.objects
+            .extend(networks.filter_map(|it| network_of(root, it)));
         let mut is_new = |finding: &&Diagnostic| told.insert((finding.primary.span, finding.rule));
         let new: Vec<Diagnostic> = root
             .diagnostics
@@ -302,6 +306,18 @@ impl Deref for PartDocument<'_> {
             Self::Deployed(document) => document,
         }
     }
+}
+
+/// What the Application that a root is says of the network of its cluster, where it installs a
+/// CNI plugin: the object itself is in the cluster of Argo CD.
+fn network_of(root: &Root, object: &Object) -> Option<Object> {
+    let Object::ContextObject(ContextObject::Custom(object)) = object else {
+        return None;
+    };
+    let is_it = root.origin == Some(object.meta.span.before());
+    let network = object.network.clone().filter(|_| is_it)?;
+    let network = ContextObject::ClusterNetwork(network);
+    Some(Object::ContextObject(network))
 }
 
 fn is_kustomization(object: &Object) -> bool {

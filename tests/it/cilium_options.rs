@@ -1,5 +1,6 @@
 //! Options of Cilium's agent that change whom its policies isolate and match.
 
+use super::program::{run, scratch, write};
 use crate::dialects::PODS;
 use npcheck::cluster::WorkloadId;
 use npcheck::engine::{ConnectionSet, Endpoint, Engine, Entity};
@@ -305,4 +306,72 @@ fn a_name_outside_may_have_any_address_of_the_family_of_the_pod() {
     let name = Endpoint::Name("example.com");
     let verdict = engine.judge().explain(&pod, &name).verdict;
     assert!(verdict.allowed().contains(Protocol::Tcp, 443));
+}
+
+/// What an object that installs Cilium's chart says, as the agent's own settings do.
+#[test]
+fn whoever_installs_the_chart_tells_the_options() {
+    let spec = "chart: cilium, repoURL: https://helm.cilium.io, targetRevision: 1.18.0";
+    let application = |name: &str, helm: &str, server: &str| {
+        format!(
+            "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {{name: {name}, namespace: argocd}}\nspec:\n  destination: {{server: '{server}', namespace: kube-system}}\n  source:\n    {}\n{helm}",
+            spec.replace(", ", "\n    ")
+        )
+    };
+    let own = "https://kubernetes.default.svc";
+    let object = "    helm: {valuesObject: {policyEnforcementMode: always}}\n";
+    let text = "    helm:\n      values: |\n        # Everything is closed.\n        policyEnforcementMode: always\n        ipam:\n          operator:\n            clusterPoolIPv4PodCIDRList: [10.0.0.0/9]\n";
+    let flux = "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {name: cilium, namespace: kube-system}\nspec:\n  chart: {spec: {chart: cilium, sourceRef: {kind: HelmRepository, name: c}}}\n  values: {policyEnforcementMode: always}\n";
+    let k3s = "apiVersion: helm.cattle.io/v1\nkind: HelmChart\nmetadata: {name: cilium, namespace: kube-system}\nspec:\n  chart: cilium\n  valuesContent: |-\n    policyEnforcementMode: always\n";
+    let open = application("cilium", "", own);
+    let apps = |server: &str| {
+        application("apps", "", server).replace(&spec.replace(", ", "\n    "), "path: apps")
+    };
+    let pods = "apiVersion: v1\nkind: Pod\nmetadata: {name: a, namespace: one}\nspec: {containers: [{name: c, image: x}]}\n---\napiVersion: v1\nkind: Pod\nmetadata: {name: b, namespace: one}\nspec: {containers: [{name: c, image: x}]}\n";
+    let ask = |title: &str, entries: &[String]| {
+        let directory = scratch(&format!("cilium-installed-{title}"));
+        write(&directory, "apps/pods.yaml", pods);
+        for (number, entry) in entries.iter().enumerate() {
+            write(&directory, &format!("argocd/{number}.yaml"), entry);
+        }
+        let args = ["reach", "one/a", "one/b", "--port", "80", "--cni", "cilium"];
+        let said = run(&directory, &args).stdout;
+        let words = ["BLOCKED", "ALLOWED", "UNKNOWN"].into_iter();
+        let found: Vec<&str> = words.filter(|word| said.contains(word)).collect();
+        found.join(" ")
+    };
+    let elsewhere = "https://prod.example.org";
+    for (title, entries, expected) in [
+        ("flux", vec![flux.to_owned()], "BLOCKED"),
+        ("k3s", vec![k3s.to_owned()], "BLOCKED"),
+        (
+            "argo-object",
+            vec![application("cilium", object, own)],
+            "BLOCKED",
+        ),
+        (
+            "argo-text",
+            vec![application("cilium", text, own)],
+            "BLOCKED",
+        ),
+        ("argo-nothing", vec![open], "ALLOWED"),
+        (
+            "argo-beside-apps",
+            vec![application("cilium", text, own), apps(own)],
+            "BLOCKED",
+        ),
+        (
+            "argo-both-elsewhere",
+            vec![application("cilium", object, elsewhere), apps(elsewhere)],
+            "BLOCKED",
+        ),
+        // The pods are in another cluster than that Cilium.
+        (
+            "argo-elsewhere",
+            vec![application("cilium", object, elsewhere), apps(own)],
+            "ALLOWED",
+        ),
+    ] {
+        assert_eq!(ask(title, &entries), expected, "{title}");
+    }
 }
