@@ -20,6 +20,8 @@ pub(super) struct Accumulated<'t> {
     pub(super) resources: Vec<Resource<'t>>,
     /// The fields that transformers change, where they are not just kustomize's own lists.
     pub(super) specs: Option<Rc<Specs>>,
+    /// Whether it builds on a directory whose lists are kustomize's own.
+    pub(super) builds_on_own: bool,
     pub(super) variables: Vec<Variable<'t>>,
     pub(super) faults: Vec<Fault>,
     pub(super) patches: Vec<Applied>,
@@ -48,14 +50,33 @@ impl<'t> Accumulated<'t> {
 
     /// Adds the lists of what it builds on.
     pub(super) fn add_specs(&mut self, more: Option<&Rc<Specs>>) -> Option<String> {
-        let more = more?;
-        match &mut self.specs {
-            Some(specs) => Rc::make_mut(specs).merge(more),
-            None => {
-                self.specs = Some(more.clone());
+        match (&mut self.specs, more) {
+            (Some(specs), Some(more)) => Rc::make_mut(specs).merge(more),
+            (Some(specs), None) => Rc::make_mut(specs).merge(Specs::default_specs()),
+            (None, None) => {
+                self.builds_on_own = true;
                 None
             }
+            (None, Some(more)) => {
+                let mut all = self.known_specs();
+                let conflict = all.merge(more);
+                self.specs = Some(Rc::new(all));
+                conflict
+            }
         }
+    }
+
+    /// The lists of what it builds on so far: none, where that is no directory.
+    fn known_specs(&self) -> Specs {
+        let mut all = Specs::default();
+        match &self.specs {
+            Some(specs) => all = specs.as_ref().clone(),
+            None if self.builds_on_own => {
+                all.merge(Specs::default_specs());
+            }
+            None => {}
+        }
+        all
     }
 
     /// Adds what one kustomization says of fields to kustomize's own lists, and those to
@@ -69,10 +90,7 @@ impl<'t> Accumulated<'t> {
         for file in files {
             conflict = own.merge(file).or(conflict);
         }
-        let mut all = Specs::default();
-        if let Some(specs) = &self.specs {
-            all = specs.as_ref().clone();
-        }
+        let mut all = self.known_specs();
         conflict = all.merge(&own).or(conflict);
         self.specs = Some(Rc::new(all));
         conflict
@@ -103,8 +121,13 @@ impl<'t> Accumulated<'t> {
             .map_or(Behavior::Create, |it| it.behavior);
         let is_it =
             |resource: &Resource<'_>| resource.every_id().any(|id| id.is_same_as(&generated.id));
-        let existing = self.resources.iter_mut().find(|resource| is_it(resource));
         let span = generated.value.span();
+        let several = self.resources.iter().filter(|it| is_it(it)).count() > 1;
+        if several {
+            let message = format!("there are several {} to merge with", generated.id);
+            return faults.push(Fault::error(span, message));
+        }
+        let existing = self.resources.iter_mut().find(|resource| is_it(resource));
         match (existing, behavior) {
             (None, Behavior::Create) => self.resources.push(generated),
             (None, _) => {

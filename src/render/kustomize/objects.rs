@@ -12,6 +12,7 @@ use crate::render::value::{Data, Field, Key, Place, Value};
 use crate::source::Span;
 use crate::yaml::{Kind, Node, Tree, block, general, json, split};
 use std::borrow::Cow;
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// Whether an object may leave its name to the API server, by `generateName`.
@@ -56,20 +57,18 @@ fn read<'t>(
         }
         None => return Ok(Vec::new()),
     };
-    let mut objects = Vec::new();
-    for tree in trees {
-        let Some(root) = tree.root() else { continue };
+    let of_tree = trees.iter().filter_map(|tree| {
         let comments: Arc<[Span]> = tree.comments().into();
-        let mut found = Vec::new();
-        unwrap(Value::Read(root), nameless, &mut found)?;
-        objects.extend(found.into_iter().map(|value| {
-            let mut resource = Resource::new(value);
-            resource.comments.push(comments.clone());
-            resource.repeated_key = repeated_key(tree, &resource.value);
-            resource
-        }));
-    }
-    Ok(objects)
+        Some((Value::Read(tree.root()?), (tree, comments)))
+    });
+    let objects = unwrapped(of_tree.collect(), nameless)?.into_iter();
+    let objects = objects.map(|(value, (tree, comments))| {
+        let mut resource = Resource::new(value);
+        resource.comments.push(comments);
+        resource.repeated_key = repeated_key(tree, &resource.value);
+        resource
+    });
+    Ok(objects.collect())
 }
 
 /// The first key that stands twice in one mapping of an object that was just read.
@@ -92,21 +91,31 @@ pub(crate) fn repeated_keys(resources: &[Resource<'_>]) -> impl Iterator<Item = 
 
 /// Whether a value is an object, as a strategic merge patch must be one.
 pub(crate) fn all_objects<'t>(values: &[Value<'t>]) -> Result<Vec<Value<'t>>, Fault> {
-    let mut found = Vec::new();
-    for value in values {
-        unwrap(value.clone(), Nameless::Rejected, &mut found)?;
+    let values = values.iter().map(|value| (value.clone(), ()));
+    let found = unwrapped(values.collect(), Nameless::Rejected)?;
+    Ok(found.into_iter().map(|(value, ())| value).collect())
+}
+
+/// The objects, those of lists in the place of these, behind all others
+/// (`resource/factory.go`, `inlineAnyEmbeddedLists`); what is known of each goes with it.
+fn unwrapped<'t, K: Clone>(
+    mut open: VecDeque<(Value<'t>, K)>,
+    nameless: Nameless,
+) -> Result<Vec<(Value<'t>, K)>, Fault> {
+    let mut found = Vec::with_capacity(open.len());
+    while let Some((value, known)) = open.pop_front() {
+        match items_of(&value, nameless)? {
+            Some(items) => open.extend(items.into_iter().map(|item| (item, known.clone()))),
+            None => found.push((value, known)),
+        }
     }
     Ok(found)
 }
 
-/// Adds an object, or those of a list.
-fn unwrap<'t>(
-    value: Value<'t>,
-    nameless: Nameless,
-    found: &mut Vec<Value<'t>>,
-) -> Result<(), Fault> {
+/// The objects that stand in a list; `None` if it is an object itself.
+fn items_of<'t>(value: &Value<'t>, nameless: Nameless) -> Result<Option<Vec<Value<'t>>>, Fault> {
     if value.is_null() || value.is_mapping() && value.is_empty() {
-        return Ok(());
+        return Ok(Some(Vec::new()));
     }
     if !value.is_mapping() {
         let message = "kustomize expects an object here, with `kind` and a name";
@@ -120,10 +129,9 @@ fn unwrap<'t>(
     if kind.ends_with("List") {
         match value.get("items") {
             Some(items) if items.is_sequence() => {
-                let mut items = items.items();
-                return items.try_for_each(|item| unwrap(item, nameless, found));
+                return Ok(Some(items.items().collect()));
             }
-            Some(items) if items.is_null() => return Ok(()),
+            Some(items) if items.is_null() => return Ok(Some(Vec::new())),
             Some(items) => return Err(Fault::error(items.span(), "`items` is not a list")),
             None => {}
         }
@@ -132,8 +140,7 @@ fn unwrap<'t>(
         let message = format!("kustomize expects a name, and this {kind} has none");
         return Err(Fault::error(span, message));
     }
-    found.push(value);
-    Ok(())
+    Ok(None)
 }
 
 /// The documents of a file that is read as data: a patch, a configuration.
@@ -213,7 +220,9 @@ fn detached<'t>(node: Node<'_>, span: Span) -> Value<'t> {
         Kind::Sequence => Data::Sequence(node.items().map(|item| detached(item, span)).collect()),
         Kind::Scalar => {
             let text = node.text().unwrap_or_default();
-            match node.is_bare() && Type::of(text).is_some() {
+            // A tag says what a text in quotes is.
+            let is_tagged = node.is_tagged() && node.as_str().is_none();
+            match (node.is_bare() || is_tagged) && Type::of(text).is_some() {
                 true => Data::Plain(Cow::Owned(text.to_owned())),
                 false => Data::Text(Cow::Owned(text.to_owned())),
             }
