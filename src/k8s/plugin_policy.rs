@@ -263,6 +263,17 @@ impl PluginKind {
         KINDS.iter().find(is_meant)
     }
 
+    /// The kind of Cilium or Calico that this name can only mean, whatever the group: nobody else
+    /// has one that is called so.
+    #[must_use]
+    pub fn meant(name: &str) -> Option<&'static Self> {
+        let is_meant = |kind: &&Self| {
+            let is_read = matches!(kind.product, Product::Cilium | Product::Calico);
+            is_read && kind.name == name && kind.name != "NetworkPolicy"
+        };
+        KINDS.iter().find(is_meant)
+    }
+
     /// Whether it is a kind of networks that take the place of the cluster's for some pods.
     #[must_use]
     pub fn is_network(&self) -> bool {

@@ -43,6 +43,10 @@ pub(super) fn read(
         const VERSIONS: &[&str] = &["policy.networking.k8s.io/v1alpha1"];
         identity::check_plugin_version(node, &meta, VERSIONS, &mut reader);
     }
+    if kind == ClusterPolicyKind::ClusterNetworkPolicy && !is_of_own_group(&meta) {
+        const USUAL: &[&str] = &["policy.networking.k8s.io/v1alpha2"];
+        identity::check_plugin_version(node, &meta, USUAL, &mut reader);
+    }
     check_kind(&meta, kind, &mut reader);
     let spec = Spec::read(node, kind, &mut reader);
     if !ClusterNetworkPolicy::takes_host_bits(&meta.api_version) {
@@ -136,6 +140,10 @@ impl Place {
     pub(super) fn most(self) -> usize {
         if self.is_newest() { 25 } else { 100 }
     }
+}
+
+fn is_of_own_group(meta: &ObjectMeta) -> bool {
+    meta.api_version.starts_with("policy.networking.k8s.io/")
 }
 
 /// Only one kind has no other name than `default`; two kinds have a successor.

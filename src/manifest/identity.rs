@@ -44,6 +44,57 @@ pub(super) fn is_meant_as_policy(group: &str, kind: &str) -> bool {
     }
 }
 
+/// Whether a group has the kinds of its owner only, so that a kind of another one is misplaced in
+/// it: groups of Kubernetes and OpenShift, and those that are called after a CNI plugin. A group
+/// of anybody else may have a kind of its own by any name.
+pub(super) fn is_closed(group: &str) -> bool {
+    let is_of_kubernetes = group.ends_with(".k8s.io") && !group.ends_with("x-k8s.io");
+    let is_of_plugin = || ["cilium", "calico"].iter().any(|it| group.contains(it));
+    !group.contains('.') || is_of_kubernetes || group.ends_with(".openshift.io") || is_of_plugin()
+}
+
+/// The groups that have a kind of Kubernetes itself, and the usual version.
+const HOMES: &[(&str, &[&str], &str)] = &[
+    ("CronJob", &["batch"], "batch/v1"),
+    ("DaemonSet", &["apps", "extensions"], "apps/v1"),
+    ("Deployment", &["apps", "extensions"], "apps/v1"),
+    ("Job", &["batch"], "batch/v1"),
+    ("Pod", &[""], "v1"),
+    ("ReplicaSet", &["apps", "extensions"], "apps/v1"),
+    ("ReplicationController", &[""], "v1"),
+    ("Service", &[""], "v1"),
+    ("StatefulSet", &["apps"], "apps/v1"),
+];
+
+/// Whether an object can only be meant as the kind of Kubernetes of this name.
+pub(super) fn is_of_kubernetes(group: &str, kind: &str) -> bool {
+    let mut homes = HOMES.iter();
+    homes.any(|(name, groups, _)| *name == kind && (groups.contains(&group) || is_closed(group)))
+}
+
+/// Whether an object of a kind of Kubernetes has a group that has the kind.
+pub(super) fn check_group(
+    node: Node<'_>,
+    meta: &ObjectMeta,
+    kind: &str,
+    object: &str,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> bool {
+    let group = meta.api_version.split_once('/').map_or("", |it| it.0);
+    let mut homes = HOMES.iter();
+    let home = homes.find(|(name, groups, _)| *name == kind && !groups.contains(&group));
+    let wrong = home.and_then(|(.., usual)| wrong_version(node, meta, kind, &[usual]));
+    let Some(diagnostic) = wrong else {
+        return true;
+    };
+    let diagnostic = diagnostic.label(OTHER_KINDS);
+    diagnostics.push(diagnostic.about(object, "apiVersion".to_owned()));
+    false
+}
+
+/// What is said of a version of a group that does not have the kind.
+const OTHER_KINDS: &str = "is the version of other kinds";
+
 /// The `kind` is spelled as the API spells it; an item of a list may have it from the list's.
 pub(super) fn check_kind(node: Node<'_>, kind: &str, reader: &mut Reader<'_>) {
     if kind == KIND {
@@ -78,7 +129,7 @@ pub(super) fn check_api_version(node: Node<'_>, meta: &ObjectMeta, reader: &mut 
         Some((group, _)) if !OTHER_GROUPS.contains(&group) => {
             reader.refuse(path, diagnostic.label("no API group has this name"));
         }
-        _ => reader.refuse(path, diagnostic.label("is the version of other kinds")),
+        _ => reader.refuse(path, diagnostic.label(OTHER_KINDS)),
     }
 }
 
@@ -93,7 +144,13 @@ pub(super) fn check_plugin_version(
     let kind = node.get("kind").and_then(Node::as_str).unwrap_or_default();
     if let Some(diagnostic) = wrong_version(node, meta, kind, versions) {
         let path = Path::Object.field("apiVersion");
-        reader.report(path, diagnostic.label("not a version of this kind"));
+        let group = |version: &str| version.split_once('/').map_or("", |it| it.0).to_owned();
+        let own = group(&meta.api_version);
+        match versions.iter().any(|version| group(version) == own) {
+            true => reader.report(path, diagnostic.label("not a version of this kind")),
+            // No cluster has the policy.
+            false => reader.refuse(path, diagnostic.label(OTHER_KINDS)),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 //!
 //! Refuses to know what is in an object of any kind, and how text becomes nodes.
 
+use super::identity;
 use super::read_as::ReadAs;
 use super::{
     Focus, Parsed, calico, cilium, cluster_network_policy, context_object, duplicate_key, meta,
@@ -294,7 +295,11 @@ impl<'t> Reader<'t, '_> {
 
     /// Reads an object by its kind.
     fn object(&mut self, node: Node<'t>, span: Span, identity: Identity<'t>, focus: &Focus) {
-        let kind = PluginKind::find(identity.group(), identity.kind);
+        let meant = || {
+            let is_misplaced = identity::is_closed(identity.group());
+            PluginKind::meant(identity.kind).filter(|_| is_misplaced)
+        };
+        let kind = PluginKind::find(identity.group(), identity.kind).or_else(meant);
         if let Some(kind) = kind.filter(|kind| plugin_policy::is_policy(node, kind)) {
             return self.plugin_policy(node, span, identity, kind);
         }
@@ -321,6 +326,9 @@ impl<'t> Reader<'t, '_> {
             ReadAs::NetworkPolicy | ReadAs::ClusterNetworkPolicy(_)
         ) {
             meta.is_accepted &= meta::check_names(node, &object, diagnostics);
+            let kind = identity.kind;
+            let is_there = identity::check_group(node, &meta, kind, &object, diagnostics);
+            meta.is_accepted &= is_there;
         }
         self.parsed.objects.push(match reader {
             ReadAs::Workload(kind) => Object::Workload(Arc::new(workload::read(

@@ -21,20 +21,24 @@ pub(super) enum ReadAs {
 impl ReadAs {
     /// The reader of this kind; `None` for kinds that say nothing about pods and policies.
     pub(super) fn of(identity: &Identity<'_>) -> Option<Self> {
+        let own = |kind| {
+            let is_it = identity::is_of_kubernetes(identity.group(), identity.kind);
+            is_it.then_some(ReadAs::Workload(kind))
+        };
         let workload = |groups: &[&str], kind| {
             groups
                 .contains(&identity.group())
                 .then_some(ReadAs::Workload(kind))
         };
         match (identity.group(), identity.kind) {
-            (_, "Pod") => workload(&[""], WorkloadKind::Pod),
-            (_, "ReplicationController") => workload(&[""], WorkloadKind::ReplicationController),
-            (_, "Deployment") => workload(&["apps", "extensions"], WorkloadKind::Deployment),
-            (_, "ReplicaSet") => workload(&["apps", "extensions"], WorkloadKind::ReplicaSet),
-            (_, "DaemonSet") => workload(&["apps", "extensions"], WorkloadKind::DaemonSet),
-            (_, "StatefulSet") => workload(&["apps"], WorkloadKind::StatefulSet),
-            (_, "Job") => workload(&["batch"], WorkloadKind::Job),
-            (_, "CronJob") => workload(&["batch"], WorkloadKind::CronJob),
+            (_, "Pod") => own(WorkloadKind::Pod),
+            (_, "ReplicationController") => own(WorkloadKind::ReplicationController),
+            (_, "Deployment") => own(WorkloadKind::Deployment),
+            (_, "ReplicaSet") => own(WorkloadKind::ReplicaSet),
+            (_, "DaemonSet") => own(WorkloadKind::DaemonSet),
+            (_, "StatefulSet") => own(WorkloadKind::StatefulSet),
+            (_, "Job") => own(WorkloadKind::Job),
+            (_, "CronJob") => own(WorkloadKind::CronJob),
             // The core group was its home before OpenShift 3.7.
             (_, "DeploymentConfig") => {
                 workload(&["apps.openshift.io", ""], WorkloadKind::DeploymentConfig)
@@ -47,12 +51,14 @@ impl ReadAs {
             // OpenShift shows a namespace as a project, and makes one of it.
             ("", "Namespace") | ("project.openshift.io", "Project") => Some(ReadAs::Namespace),
             ("", "Node") => Some(ReadAs::Node),
-            ("", "Service") => Some(ReadAs::Service),
+            (group, "Service") if identity::is_of_kubernetes(group, "Service") => {
+                Some(ReadAs::Service)
+            }
             ("extensions", "NetworkPolicy") => Some(ReadAs::NetworkPolicy),
             (group, kind) if identity::is_meant_as_policy(group, kind) => {
                 Some(ReadAs::NetworkPolicy)
             }
-            ("policy.networking.k8s.io", kind) => ClusterPolicyKind::ALL
+            (group, kind) if identity::is_closed(group) => ClusterPolicyKind::ALL
                 .into_iter()
                 .find(|known| known.name() == kind)
                 .map(ReadAs::ClusterNetworkPolicy),

@@ -3,6 +3,7 @@
 //! decides.
 
 use super::answers::{Answer, TWO_PODS, assert_answers};
+use super::program::{run, scratch, write};
 
 /// Pods `a` and `b` of namespace `one`, of which `b` has one label whose key another tool
 /// fills in, in a namespace of which the same is true.
@@ -444,4 +445,67 @@ fn whole_parts_of_a_policy_of_cilium_that_another_tool_fills_in_may_be_any() {
             }],
         );
     }
+}
+
+/// A word that stands for a name or an address is filled in as well: nothing is said of it, and
+/// what it decides is UNKNOWN.
+#[test]
+fn words_that_stand_for_what_belongs_there_are_filled_in() {
+    let directory = scratch("filled-in-words");
+    for (number, word) in [
+        "REPLACE_NAMESPACE",
+        "CHANGEME",
+        "<namespace>",
+        "%NAMESPACE%",
+        "@@NS@@",
+        "__NAMESPACE__",
+        "$NS",
+        "YOUR-NAMESPACE",
+        "#{ns}#",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        for text in [
+            format!(
+                "metadata: {{name: web, namespace: '{word}'}}\nspec: {{podSelector: {{matchLabels: {{app: web}}}}}}"
+            ),
+            format!(
+                "metadata: {{name: web, namespace: shop}}\nspec: {{podSelector: {{}}, ingress: [{{from: [{{ipBlock: {{cidr: '{word}'}}}}]}}]}}"
+            ),
+            format!(
+                "metadata: {{name: web, namespace: shop}}\nspec: {{podSelector: {{}}, ingress: [{{from: [{{ipBlock: {{cidr: '{word}/32'}}}}]}}]}}"
+            ),
+            format!(
+                "metadata: {{name: web, namespace: shop}}\nspec: {{podSelector: {{}}, ingress: [{{from: [{{podSelector: {{matchLabels: {{app: '{word}'}}}}}}]}}]}}"
+            ),
+            format!(
+                "metadata: {{name: web, namespace: shop}}\nspec: {{podSelector: {{}}, ingress: [{{from: [{{namespaceSelector: {{matchLabels: {{kubernetes.io/metadata.name: '{word}'}}}}}}]}}]}}"
+            ),
+        ] {
+            let policy = format!("apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\n{text}\n");
+            write(&directory, "policy.yaml", policy);
+            write(
+                &directory,
+                "pod.yaml",
+                "apiVersion: v1\nkind: Pod\nmetadata: {name: web, namespace: shop, labels: {app: web}}\nspec: {containers: [{name: c, image: x}]}\n",
+            );
+            let found = run(&directory, &["lint", "-q", "-o", "concise"]).stdout;
+            let mut lines = found.lines();
+            assert!(
+                !lines.any(|line| line.contains(word)),
+                "{number} {word}: {text}\n{found}"
+            );
+        }
+    }
+    let told = "from: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: REPLACE_NAMESPACE}}}]";
+    let policy = format!(
+        "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {{name: web, namespace: shop}}\nspec: {{podSelector: {{}}, ingress: [{{{told}}}]}}\n"
+    );
+    write(&directory, "policy.yaml", policy);
+    let other = "apiVersion: v1\nkind: Pod\nmetadata: {name: a, namespace: other}\nspec: {containers: [{name: c, image: x}]}\n";
+    write(&directory, "other.yaml", other);
+    let args = ["reach", "other/a", "shop/web", "--port", "80"];
+    let reach = run(&directory, &args).stdout;
+    assert!(reach.contains("UNKNOWN"), "{reach}");
 }
