@@ -339,9 +339,8 @@ fn variables(object: &Value<'_>, data: &ConfigMaps, room: &Room) -> Option<Varia
     for source in sources.iter().flat_map(Value::items) {
         let name = source.text_of(&["name"]);
         let is_map = source.text_of(&["kind"]) == "ConfigMap";
-        // A ConfigMap may get its namespace elsewhere.
         let of_name = data.get(&name).filter(|_| is_map);
-        let found = of_name.and_then(|known| known.get(&namespace).or(known.values().next()));
+        let found = of_name.and_then(|known| beside(known, &namespace));
         if let Some(values) = found
             && room.take(values.len()).is_some()
         {
@@ -355,6 +354,15 @@ fn variables(object: &Value<'_>, data: &ConfigMaps, room: &Room) -> Option<Varia
     let has_sources = sources.is_some_and(|sources| sources.items().next().is_some());
     let has_some = !variables.values.is_empty() || has_sources || is_always;
     has_some.then_some(variables)
+}
+
+/// Of the ConfigMaps of one name, that in the namespace of a Kustomization, which is the only one
+/// that Flux looks at. One of the two may get its namespace elsewhere.
+fn beside<'d, T>(known: &'d BTreeMap<String, T>, namespace: &str) -> Option<&'d T> {
+    let is_only_one = namespace.is_empty() && known.len() == 1;
+    let placeless = known.get("");
+    let only = known.values().next().filter(|_| is_only_one);
+    known.get(namespace).or(placeless).or(only)
 }
 
 /// The kustomization of a directory, which Flux writes where there is none, with what the

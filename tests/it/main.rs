@@ -50,6 +50,7 @@ mod let_in;
 mod limits;
 mod linting;
 mod lost_flows;
+mod not_taken;
 mod other_tools;
 mod packaging;
 mod paths;
