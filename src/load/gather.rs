@@ -8,12 +8,13 @@ use super::git::ObjectId;
 use super::walk::Found;
 use super::{File, FilePlace, Listing, Loaded, Origin, Problem, Skipped};
 use crate::source::{SourceId, SourceMap};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 /// The files of one state that were read, in order, and what was not.
 #[derive(Debug, Default)]
 pub(super) struct Gathered {
     files: Vec<GatheredFile>,
+    programs: Vec<String>,
     problems: Vec<Problem>,
     skipped: Vec<Skipped>,
 }
@@ -31,6 +32,7 @@ impl Gathered {
     pub(super) fn new(found: Found, texts: Vec<Result<Text, Refusal>>) -> Self {
         let mut gathered = Self {
             files: Vec::with_capacity(texts.len()),
+            programs: found.programs,
             problems: found.problems,
             skipped: found.skipped,
         };
@@ -97,7 +99,9 @@ pub(super) fn side_by_side(now: Gathered, before: Option<Gathered>) -> Loaded {
         ..Loaded::default()
     };
     let mut left = now.files.into_iter();
+    let mut programs: BTreeSet<String> = now.programs.into_iter().collect();
     if let Some(before) = before {
+        programs.extend(before.programs);
         let files = add_before(before.files, &mut left, &mut loaded);
         loaded.before = Some(Listing {
             files,
@@ -107,6 +111,10 @@ pub(super) fn side_by_side(now: Gathered, before: Option<Gathered>) -> Loaded {
     }
     for file in left {
         loaded.add_now(file);
+    }
+    // Their texts say nothing to npcheck. Those of one state count in both.
+    for name in programs {
+        loaded.sources.add(name, "");
     }
     loaded
 }

@@ -25,6 +25,8 @@ const OBEYED: [&str; 4] = [IGNORE_FILE, ".ignore", ".gitignore", ".git/info/excl
 #[derive(Debug, Default)]
 pub(super) struct Found {
     pub(super) candidates: Vec<Candidate>,
+    /// The names of files that are no manifests, and of which it counts that they are there.
+    pub(super) programs: Vec<String>,
     pub(super) problems: Vec<Problem>,
     pub(super) skipped: Vec<Skipped>,
 }
@@ -204,6 +206,9 @@ impl Found {
         if entry.depth() == 0 {
             return;
         }
+        if kind.is_file() && is_program(path) {
+            return self.programs.push(name(path));
+        }
         let is_link_to_directory = kind.is_symlink() && path.is_dir();
         if kind.is_dir() || !(may_hold_manifests(path) || is_link_to_directory) {
             return;
@@ -297,6 +302,11 @@ pub(super) fn may_hold_manifests(path: &Path) -> bool {
             && path
                 .file_stem()
                 .is_some_and(|stem| is_manifest(Path::new(stem)))
+}
+
+/// Whether Argo CD runs such a file where it applies the directory: what comes of it is not known.
+pub(super) fn is_program(path: &Path) -> bool {
+    path.extension() == Some(OsStr::new("jsonnet"))
 }
 
 fn is_no_repository(entry: &DirEntry) -> bool {

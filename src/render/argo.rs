@@ -235,10 +235,7 @@ fn add_source<'t>(
         let message = format!("`{path}`{of} is not in this repository");
         return applied.faults.push(adds(span, message));
     };
-    if source
-        .find(&["directory", "jsonnet"])
-        .is_some_and(|it| !it.is_null())
-    {
+    if has_jsonnet_options(source) {
         let message = format!("what Jsonnet makes of `{path}` is not known");
         applied.faults.push(adds(span, message));
     }
@@ -398,14 +395,22 @@ fn add_directory<'t>(
     };
     let is_named = |path: &&str| {
         let relative = &path[prefix.len()..];
-        let is_manifest = [".yaml", ".yml", ".json"]
-            .iter()
-            .any(|end| relative.ends_with(end));
         let is_in = include.is_empty() || fits(&included, relative);
         let is_out = !exclude.is_empty() && fits(&excluded, relative);
         let is_below = relative.contains('/') && !is_recursive;
-        is_manifest && is_in && !is_out && !is_below
+        is_in && !is_out && !is_below
     };
+    let is_manifest = |path: &&str| {
+        let mut ends = [".yaml", ".yml", ".json"].iter();
+        ends.any(|end| path.ends_with(end))
+    };
+    let mut named = library.below(directory).filter(is_named);
+    let program = named.find(|path| path.ends_with(".jsonnet"));
+    if let Some(program) = program.filter(|_| !has_jsonnet_options(source)) {
+        let span = source.find(&["path"]).map_or(source.span(), |it| it.span());
+        let message = format!("what Jsonnet makes of `{program}` is not known");
+        applied.faults.push(adds(span, message));
+    }
     let deployed = library.deployed();
     let is_applied = |path: &&str| {
         let text = library.text(path).unwrap_or_default();
@@ -418,7 +423,8 @@ fn add_directory<'t>(
     }
     // Directory by directory, as Go's `filepath.Walk` goes: of two definitions the last one counts.
     let paths = library.below(directory).filter(is_named);
-    let mut paths: Vec<&str> = paths.filter(is_applied).collect();
+    let paths = paths.filter(is_manifest).filter(is_applied);
+    let mut paths: Vec<&str> = paths.collect();
     paths.sort_by(|one, other| one.split('/').cmp(other.split('/')));
     for path in paths {
         match objects_as_written(library, path) {
@@ -429,6 +435,12 @@ fn add_directory<'t>(
             Err(fault) => applied.faults.push(fault),
         }
     }
+}
+
+/// Whether a source says how its programs of Jsonnet are run.
+fn has_jsonnet_options(source: &Value<'_>) -> bool {
+    let options = source.find(&["directory", "jsonnet"]);
+    options.is_some_and(|options| !options.is_null())
 }
 
 /// What tells whether a path fits one of the patterns `{a,b}` or `a`; `None` where nothing does.

@@ -102,6 +102,7 @@ impl Finder<'_> {
                 Kind::File | Kind::Unmerged if may_hold_manifests => {
                     self.add_file(entry, name, false);
                 }
+                Kind::File if entry.path.is_program() => self.found.programs.push(name),
                 _ => {}
             }
         }

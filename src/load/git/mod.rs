@@ -197,6 +197,7 @@ impl Repository {
         let named: Vec<RepoPath> = named.iter().filter_map(|path| self.path_of(path)).collect();
         let counts = |path: &RepoPath| {
             path.may_hold_manifests()
+                || path.is_program()
                 || path.is_ignore_file()
                 || named.iter().any(|named| path.holds(named))
         };

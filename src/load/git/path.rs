@@ -78,6 +78,11 @@ impl RepoPath {
         walk::may_hold_manifests(Path::new(&*shown(self.file_name())))
     }
 
+    /// Whether it is a file that Argo CD runs.
+    pub(super) fn is_program(&self) -> bool {
+        walk::is_program(Path::new(&*shown(self.file_name())))
+    }
+
     /// Whether it is a file that says what a walk passes over.
     pub(super) fn is_ignore_file(&self) -> bool {
         walk::IGNORE_FILES
