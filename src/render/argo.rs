@@ -4,9 +4,10 @@
 //! (`util/app/discovery`, `util/kustomize`, `controller/state.go`).
 
 use super::artifact::{self, is_root};
+use super::as_it_stands;
 use super::chart::{Chart, is_chart, written};
 use super::checkout::Checkouts;
-use super::flux::{append, holds_objects, set_label};
+use super::flux::{append, set_label};
 use super::kustomize::{Fault, Kustomization, Kustomize, objects_as_written};
 use super::library::{Library, join};
 use super::resource::Resource;
@@ -416,7 +417,7 @@ fn add_directory<'t>(
         let text = library.text(path).unwrap_or_default();
         deployed.take(1 + text.len() / BYTES_OF_A_LOOK);
         let is_skipped = text.contains("+argocd:skip-file-rendering");
-        !is_skipped && holds_objects(library, path)
+        !is_skipped && as_it_stands::is_applied(library, path)
     };
     if let Some(fault) = deployed.spent(source.span()) {
         return applied.faults.push(fault);

@@ -6,6 +6,7 @@
 
 use super::Chart;
 use super::artifact::{self, OwnSources};
+use super::as_it_stands::is_applied;
 use super::kustomize::{Fault, Kustomization, Kustomize};
 use super::left_out::LeftOut;
 use super::library::{KUSTOMIZATION_NAMES, Library, join, parent};
@@ -453,7 +454,7 @@ pub(crate) fn generated<'t>(
             }
             Some(_) => {}
             None if KUSTOMIZATION_NAMES.contains(&name) => {}
-            None if is_manifest(name) && holds_objects(library, path) => {
+            None if is_manifest(name) && is_applied(library, path) => {
                 resources.push(relative.to_owned())
             }
             None => {}
@@ -471,16 +472,4 @@ pub(crate) fn generated<'t>(
 
 fn is_manifest(name: &str) -> bool {
     name.ends_with(".yaml") || name.ends_with(".yml")
-}
-
-/// Whether every document of a file is an object: Flux refuses others.
-pub(crate) fn holds_objects(library: &Library<'_>, path: &str) -> bool {
-    let Some(Ok(trees)) = library.documents(path) else {
-        return false;
-    };
-    let mut roots = trees
-        .iter()
-        .filter_map(|tree| tree.root())
-        .filter(|root| !root.is_null());
-    roots.all(|root| root.get("kind").is_some() && root.get("apiVersion").is_some())
 }

@@ -6,6 +6,7 @@
 mod application_set;
 mod argo;
 mod artifact;
+mod as_it_stands;
 mod builds;
 mod built;
 mod chart;

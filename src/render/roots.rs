@@ -494,6 +494,9 @@ impl<'t, 's> Finder<'t, 's> {
         }
         for fault in faults {
             root.opaque.extend(fault.parts());
+            if fault.is_unread_file() {
+                root.texts.insert(fault.span.source);
+            }
             match fault.weight {
                 Weight::Error => told::broken_build(fault, &mut root.diagnostics),
                 Weight::Restricted if root.kind == RootKind::Kustomization => {

@@ -26,7 +26,10 @@ pub(crate) fn broken_build(fault: &Fault, diagnostics: &mut Vec<Diagnostic>) {
         known.notes.push(fault.message.clone());
         return;
     }
-    let message = format!("kustomize rejects this: {}", fault.message);
+    let message = match fault.is_as_written {
+        true => format!("this file cannot be applied: {}", fault.message),
+        false => format!("kustomize rejects this: {}", fault.message),
+    };
     let finding = Diagnostic::new(BROKEN_BUILD, Severity::Error, fault.span, message);
     diagnostics.push(finding.help("the objects that it would make are judged without this part"));
 }

@@ -8,7 +8,8 @@ declare_rule! {
     ///
     /// Reports what makes kustomize fail: an unknown field, a missing file, a patch for an
     /// object that is not among the resources, or an object that is listed twice. npcheck
-    /// builds the rest without that part.
+    /// builds the rest without that part. It also reports a file that Argo CD applies as it
+    /// stands and cannot read.
     ///
     /// ## Why is this bad?
     ///

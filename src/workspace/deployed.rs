@@ -20,6 +20,9 @@ use std::sync::Arc;
 /// Rules about what a text says, of which nothing is left in an object that is built of it.
 const OF_TEXTS: &[&str] = &["duplicate-key", "hidden-text", "ignored-text"];
 
+/// What tells that a document cannot be read, wherever the text belongs.
+const UNREAD: &str = "yaml-error";
+
 /// Something that belongs to a cluster as a whole: a root, or a text that stands for itself.
 struct Member<'d> {
     directory: String,
@@ -177,6 +180,9 @@ fn tell_unreferenced(texts: &Texts, deployment: &Deployment, parts: &mut [Part])
     let mut all: Vec<Arc<[Document]>> = part.documents.texts().to_vec();
     for id in &deployment.unreferenced {
         part.texts.insert(*id);
+        let of_text = texts.get(*id).diagnostics.iter();
+        let of_text = of_text.filter(|finding| finding.rule == UNREAD);
+        part.diagnostics.extend(of_text.cloned());
         let documents = texts.get(*id).documents.iter().cloned();
         let documents = documents.map(|mut document| {
             if matches!(document.outcome, Outcome::Object | Outcome::PluginPolicy) {

@@ -23,6 +23,8 @@ pub(crate) struct Fault {
     pub(crate) namespaces: BTreeSet<String>,
     /// Whether a part is unknown because a build has a limit.
     pub(crate) is_limit: bool,
+    /// Whether kustomize has no say in it, as a file is applied as it stands.
+    pub(crate) is_as_written: bool,
 }
 
 /// How much a fault matters.
@@ -42,11 +44,6 @@ impl Fault {
     /// What kustomize would refuse to build.
     pub(crate) fn error(span: Span, message: impl Into<String>) -> Self {
         Self::new(span, message, Weight::Error, PartEffect::Nothing)
-    }
-
-    /// A file of objects that kustomize would refuse to read.
-    pub(crate) fn unread(span: Span, message: impl Into<String>, effect: PartEffect) -> Self {
-        Self::new(span, message, Weight::Error, effect)
     }
 
     /// A part that is unknown.
@@ -78,6 +75,11 @@ impl Fault {
             self.namespaces = BTreeSet::from([namespace.to_owned()]);
         }
         self
+    }
+
+    /// Whether it is a file of objects that cannot be read.
+    pub(crate) fn is_unread_file(&self) -> bool {
+        self.weight == Weight::Error && self.effect != PartEffect::Nothing
     }
 
     /// Whether a part that is unknown may bring objects of its own.
@@ -123,6 +125,7 @@ impl Fault {
             effect,
             namespaces: BTreeSet::new(),
             is_limit: false,
+            is_as_written: false,
         }
     }
 }

@@ -35,7 +35,10 @@ pub(crate) fn as_written<'t>(
     library: &'t Library<'_>,
     path: &str,
 ) -> Result<Vec<Resource<'t>>, Fault> {
-    read(library, path, Nameless::Taken)
+    read(library, path, Nameless::Taken).map_err(|fault| Fault {
+        is_as_written: true,
+        ..fault
+    })
 }
 
 fn read<'t>(
@@ -43,25 +46,27 @@ fn read<'t>(
     path: &str,
     nameless: Nameless,
 ) -> Result<Vec<Resource<'t>>, Fault> {
+    // What the file holds is lost with it, whatever is wrong there.
+    let unread = |fault: Fault| {
+        let text = library.text(path);
+        let holds_policies = text.is_none_or(|text| text.contains("NetworkPolicy"));
+        let effect = match holds_policies {
+            true => PartEffect::Adds,
+            false => PartEffect::AddsPods,
+        };
+        Fault { effect, ..fault }
+    };
     let trees = match library.documents(path) {
         Some(Ok(trees)) => trees,
-        Some(Err(error)) => {
-            let holds_policies = library
-                .text(path)
-                .is_none_or(|text| text.contains("NetworkPolicy"));
-            let effect = match holds_policies {
-                true => PartEffect::Adds,
-                false => PartEffect::AddsPods,
-            };
-            return Err(Fault::unread(error.span, error.message.clone(), effect));
-        }
+        Some(Err(error)) => return Err(unread(Fault::error(error.span, error.message.clone()))),
         None => return Ok(Vec::new()),
     };
     let of_tree = trees.iter().filter_map(|tree| {
         let comments: Arc<[Span]> = tree.comments().into();
         Some((Value::Read(tree.root()?), (tree, comments)))
     });
-    let objects = unwrapped(of_tree.collect(), nameless)?.into_iter();
+    let objects = unwrapped(of_tree.collect(), nameless).map_err(unread)?;
+    let objects = objects.into_iter();
     let objects = objects.map(|(value, (tree, comments))| {
         let mut resource = Resource::new(value);
         resource.comments.push(comments);
