@@ -8,6 +8,7 @@
 mod accumulated;
 mod budget;
 mod definitions;
+mod empty;
 mod external;
 mod fault;
 mod field_path;

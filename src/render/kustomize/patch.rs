@@ -8,7 +8,7 @@ use super::merge_keys::{Definitions, Schema};
 use super::notes::{self, leads_to_annotations, with_notes_kept};
 use super::select::Target;
 use super::through_json::{self, Way};
-use super::{json_patch, merge, objects};
+use super::{empty, json_patch, merge, objects};
 use crate::render::library::Library;
 use crate::render::object_id::ObjectId;
 use crate::render::resource::{Resource, Step};
@@ -76,6 +76,12 @@ impl<'t> Patch<'t> {
                 Err(fault) => faults.push(fault),
             }
         }
+        // One of them at least says something.
+        let is_empty = |patch: &Self| matches!(&patch.change, Change::Merge(it) if it.is_empty());
+        let are_read = patches.len() == items.len();
+        let first = items.first().filter(|_| are_read);
+        let first = first.filter(|_| patches.iter().all(is_empty));
+        faults.extend(first.map(empty::fault));
         patches
     }
 
@@ -108,8 +114,8 @@ impl<'t> Patch<'t> {
         item: &Value<'t>,
         name: &'static str,
     ) -> Result<Self, Fault> {
-        let inline = file::field(item, "patch");
-        let path = file::field(item, "path");
+        let [inline, path] =
+            ["patch", "path"].map(|name| file::field(item, name).filter(says_some));
         let values = match (&inline, &path) {
             (Some(_), Some(_)) => {
                 let message = "a patch has either `patch` or `path`, and this has both";
@@ -168,7 +174,19 @@ impl<'t> Patch<'t> {
                 };
                 Change::Operations(made.unwrap_or_else(|| value.clone()))
             }
-            values => Change::Merge(objects::all_objects(values)?),
+            values => {
+                let found = objects::all_objects(values)?;
+                let file = path.as_ref().and_then(Value::text);
+                let file = file.and_then(|path| library.text(&kustomization.path(path)));
+                let written = inline.as_ref().and_then(Value::text).or(file);
+                // A file without a single byte is a JSON patch of no operations.
+                let is_no_operations = written == Some("") && read.is_some() && name == "patches";
+                let is_empty = found.is_empty() && !is_no_operations;
+                if is_empty || written.is_some_and(empty::begins_with_nothing) {
+                    return Err(empty::fault(item));
+                }
+                Change::Merge(found)
+            }
         };
         if let (Change::Merge(values), Some(_)) = (&change, &read)
             && values.len() > 1
@@ -496,6 +514,11 @@ impl Entries {
         self.count += 1;
         Some(self.count)
     }
+}
+
+/// Whether a field of a patch is there: an empty text is none.
+fn says_some(value: &Value<'_>) -> bool {
+    value.text().is_none_or(|text| !text.trim().is_empty())
 }
 
 /// Whether a text begins as JSON and is none.
