@@ -9,9 +9,10 @@ mod naive;
 mod synthetic;
 
 use divan::Bencher;
-use npcheck::cluster::Cluster;
+use npcheck::cluster::{Cluster, PolicyId, Workload};
 use npcheck::engine::Engine;
 use npcheck::graph::difference;
+use npcheck::lint::policy_subjects::PolicySubjects;
 use synthetic::Profile;
 
 fn main() {
@@ -52,6 +53,44 @@ fn difference_of_one_policy(bencher: Bencher, profile: &Profile) {
     let _ = before.relation();
     let _ = after.relation();
     bencher.bench(|| difference(&before, &after).is_empty());
+}
+
+/// The policies that select the pods of each workload, found by a label that they ask for.
+#[divan::bench(args = [Profile::MEDIUM, Profile::FLAT], sample_count = 10)]
+fn policies_by_label(bencher: Bencher, profile: &Profile) {
+    let cluster = Cluster::new(profile.objects());
+    let expected = selected(&cluster, |workload| {
+        cluster.policies_in(workload.namespace).collect()
+    });
+    bencher.bench(|| {
+        let subjects = PolicySubjects::new(&cluster);
+        let about =
+            |workload: &Workload| subjects.about(workload.namespace, &workload.object.labels);
+        assert_eq!(selected(&cluster, about), expected, "none is left out");
+    });
+}
+
+/// The same, where every policy of the namespace is asked.
+#[divan::bench(args = [Profile::MEDIUM, Profile::FLAT], sample_count = 3, sample_size = 1)]
+fn policies_one_by_one(bencher: Bencher, profile: &Profile) {
+    let cluster = Cluster::new(profile.objects());
+    bencher.bench(|| {
+        selected(&cluster, |workload| {
+            cluster.policies_in(workload.namespace).collect()
+        })
+    });
+}
+
+/// How many pairs there are of a workload and a policy that selects it, among those that may.
+fn selected(cluster: &Cluster, among: impl Fn(&Workload) -> Vec<PolicyId>) -> usize {
+    let of_workload = |workload: &Workload| {
+        let selects = |id: &PolicyId| {
+            let selector = cluster.policy(*id).object.pod_selector.get();
+            selector.is_none_or(|it| it.matches(&workload.object.labels))
+        };
+        among(workload).iter().filter(|id| selects(id)).count()
+    };
+    cluster.workloads().iter().map(of_workload).sum()
 }
 
 /// The loop that the engine replaces: for every pair of pods, every policy of both

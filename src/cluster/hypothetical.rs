@@ -80,6 +80,8 @@ impl Cluster {
             duplicates: self.duplicates.clone(),
             backends: OnceLock::new(),
             subjects: OnceLock::new(),
+            labelled_namespaces: OnceLock::new(),
+            pod_ports: OnceLock::new(),
             enforcement: self.enforcement.clone(),
             unknown_parts: self.unknown_parts.clone(),
             built_together: Arc::clone(&self.built_together),

@@ -20,9 +20,11 @@ mod context_objects;
 mod enforcement;
 mod ingress_path;
 mod label_filter;
+mod labelled_namespaces;
 mod network_policies;
 mod primary_networks;
 mod plugin_resources;
+mod pod_ports;
 mod roots;
 mod undeployed;
 mod written_labels;
@@ -100,6 +102,8 @@ pub struct Cluster {
     duplicates: Vec<Duplicate>,
     backends: OnceLock<services::Backends>,
     subjects: OnceLock<subjects::Subjects>,
+    labelled_namespaces: OnceLock<labelled_namespaces::LabelledNamespaces>,
+    pod_ports: OnceLock<pod_ports::PodPorts>,
     enforcement: Enforcement,
     unknown_parts: Vec<k8s::UnknownPart>,
     built_together: Arc<BuiltTogether>,

@@ -122,7 +122,12 @@ impl AddressRange {
     /// Whether every address of some ranges lies in one of the `blocks`: as many steps as there
     /// are of both, but for the sorting.
     #[must_use]
-    pub fn are_covered(ranges: &[Self], mut blocks: Vec<Self>) -> bool {
+    pub fn are_covered(ranges: &[Self], blocks: &[Self]) -> bool {
+        let are_apart = |pair: &[Self]| pair[0].last < pair[1].first && !pair[0].touches(&pair[1]);
+        if blocks.windows(2).all(are_apart) {
+            return Self::are_within(ranges, blocks);
+        }
+        let mut blocks = blocks.to_vec();
         blocks.sort_unstable();
         // One block holds all from the start of the first one, as long as the next one begins
         // in it or right behind it.
@@ -133,11 +138,22 @@ impl AddressRange {
             }
             is_joined
         });
+        Self::are_within(ranges, &blocks)
+    }
+
+    /// Whether each of some ranges lies in one of the `blocks`, which stand apart in order.
+    fn are_within(ranges: &[Self], blocks: &[Self]) -> bool {
         ranges.iter().all(|range| {
             let behind = blocks.partition_point(|block| block.first <= range.first);
             let block = behind.checked_sub(1).map(|place| blocks[place]);
             block.is_some_and(|block| block.contains_range(range))
         })
+    }
+
+    /// The first address behind it, also where that is one of the next family.
+    pub(super) fn behind(&self) -> Option<IpAddr> {
+        let next_family = self.is_ipv4().then_some(Self::IPV6.first);
+        successor(self.last).or(next_family)
     }
 
     /// Whether the other range begins right behind this one.
@@ -305,13 +321,13 @@ mod tests {
             let blocks = vec![range(10), range(15), range(20), AddressRange::IPV6];
             let expected = ranges.iter().all(|range| range.without(&blocks).is_empty());
             covered += u32::from(expected);
-            let found = AddressRange::are_covered(&ranges, blocks.clone());
+            let found = AddressRange::are_covered(&ranges, &blocks);
             assert_eq!(found, expected, "{ranges:?} by {blocks:?}");
         }
         assert!(covered > 100, "{covered}");
-        assert!(AddressRange::are_covered(&[], Vec::new()));
+        assert!(AddressRange::are_covered(&[], &[]));
         let ends = ["0.0.0.0/1", "128.0.0.0/1"].map(block).to_vec();
-        assert!(AddressRange::are_covered(&[AddressRange::IPV4], ends));
+        assert!(AddressRange::are_covered(&[AddressRange::IPV4], &ends));
     }
 
     #[test]

@@ -8,7 +8,6 @@
 use super::HashMap;
 use super::addresses::AddressRange;
 use super::classes::ClassId;
-use super::columns::Columns;
 use super::functions::{Bound, Function};
 use super::joint::{Joint, JointId, Pair};
 use super::ports::ConnectionSet;
@@ -225,6 +224,8 @@ struct Comparison<'a> {
     differing: ByDirection<Vec<Runs>>,
     /// By pair of sides of ingress: the joint classes that have it.
     members: Vec<Vec<u32>>,
+    /// The pairs of sides of ingress whose functions differ anywhere.
+    entered: Vec<usize>,
     /// The joint classes that are in one cluster only, or have changed their addresses.
     unpaired: Vec<u32>,
 }
@@ -249,6 +250,7 @@ impl<'a> Comparison<'a> {
             side_of: ByDirection::default(),
             differing: ByDirection::default(),
             members: Vec::new(),
+            entered: Vec::new(),
             unpaired,
         };
         for direction in Direction::BOTH {
@@ -260,6 +262,9 @@ impl<'a> Comparison<'a> {
                 comparison.members[*side as usize].push(id);
             }
         }
+        let differing = comparison.differing.ingress.iter().enumerate();
+        let entered = differing.filter(|(_, differing)| !differing.is_empty());
+        comparison.entered = entered.map(|(side, _)| side).collect();
         comparison
     }
 
@@ -286,32 +291,25 @@ impl<'a> Comparison<'a> {
     /// The paired joint classes at which the functions of two classes differ.
     fn differing(&self, classes: [ClassId; 2], direction: Direction) -> Runs {
         let functions = [0, 1].map(|time| self.function(time, classes[time], direction));
-        let mut walks = functions.map(|function| function.walk());
         let mut differing = Vec::new();
-        for block in self.joint.blocks() {
-            let uniform = [0, 1].map(|time| {
-                let (start, end) = block.columns[time];
-                let set = walks[time].uniform(start, end);
-                set.map(|set| self.numbers[time][set.0 as usize])
-            });
-            match uniform {
-                [Some(before), Some(after)] if before == after => {}
-                [Some(_), Some(_)] => differing.extend(&block.members),
-                _ => {
-                    let differs = |id: &&u32| {
-                        let classes = self.joint.paired(JointId(**id)).expect("blocks hold pairs");
-                        let mut values = [0, 1].map(|time| {
-                            let (start, end) =
-                                columns_of(self.relations[time].columns, classes[time]);
-                            let pieces = functions[time].within(start, end);
-                            pieces.map(move |(_, _, set)| self.numbers[time][set.0 as usize])
-                        });
-                        // Which address is which is not worked out: one value or differing.
-                        let first = values[0].next();
-                        values[0].next().is_some() || values[1].any(|value| Some(value) != first)
-                    };
-                    differing.extend(block.members.iter().filter(differs));
+        for stretch in self.joint.stretches() {
+            let mut next = 0;
+            while next < stretch.members.len() {
+                let pieces = [0, 1].map(|time| {
+                    let columns = &stretch.columns[time];
+                    let (set, end) = functions[time].piece(columns[next].0);
+                    let within = columns[next..].partition_point(|(_, last)| *last <= end);
+                    (self.numbers[time][set.0 as usize], within)
+                });
+                let [(before, within_before), (after, within_after)] = pieces;
+                // Of a class with several addresses that differ, it is not worked out which
+                // is which.
+                let alike = within_before.min(within_after);
+                let end = next + alike.max(1);
+                if alike == 0 || before != after {
+                    differing.extend(&stretch.members[next..end]);
                 }
+                next = end;
             }
         }
         Runs::from_unsorted(differing.into_iter().map(|id| (id, id + 1)).collect())
@@ -323,10 +321,10 @@ impl<'a> Comparison<'a> {
             None => vec![(0, self.joint.len())],
             Some(side) => {
                 let leaving = self.differing.egress[side as usize].as_slice();
-                let entering = self.differing.ingress.iter().zip(&self.members);
-                let entering = entering.filter(|(differing, _)| differing.contains(source.0));
+                let differs = |side: &&usize| self.differing.ingress[**side].contains(source.0);
+                let entering = self.entered.iter().filter(differs);
                 let destinations = entering
-                    .flat_map(|(_, members)| members)
+                    .flat_map(|side| &self.members[*side])
                     .chain(&self.unpaired);
                 leaving
                     .iter()
@@ -423,8 +421,4 @@ impl<'a> Comparison<'a> {
         }
         changed
     }
-}
-
-fn columns_of(columns: &Columns, class: ClassId) -> (u32, u32) {
-    (columns.start(class.0), columns.start(class.0 + 1))
 }

@@ -54,8 +54,10 @@ pub(super) struct Classes {
     profiles: Vec<Profile>,
     /// By namespace: its classes of selectable pods.
     by_namespace: Vec<Range<u32>>,
-    /// The classes about whose labels not everything is known, in order.
-    doubtful: Vec<u32>,
+    /// The classes about whose pods themselves not everything is known, in order.
+    open: Vec<u32>,
+    /// Those whose pods are known, but not all labels of their namespace, in order.
+    in_doubtful_namespaces: Vec<u32>,
     /// By matcher with a condition: the classes for which the condition may hold, in order.
     by_condition: Vec<Vec<u32>>,
 }
@@ -121,7 +123,8 @@ impl Classes {
             profile_of: Vec::new(),
             profiles: Vec::new(),
             by_namespace: Vec::with_capacity(namespaces.len()),
-            doubtful: Vec::new(),
+            open: Vec::new(),
+            in_doubtful_namespaces: Vec::new(),
             by_condition: vec![Vec::new(); compiled.matchers.values().len()],
         };
         let mut profiles = HashMap::default();
@@ -183,8 +186,10 @@ impl Classes {
         self.members.extend(members);
         self.starts.push(self.members.len() as u32);
         self.features.push(key.features);
-        if key.is_doubtful {
-            self.doubtful.push(class.0);
+        if key.alone.is_some() {
+            self.open.push(class.0);
+        } else if key.is_doubtful {
+            self.in_doubtful_namespaces.push(class.0);
         }
         for (matcher, ..) in key.conditions {
             let classes = &mut self.by_condition[matcher as usize];
@@ -235,19 +240,19 @@ impl Classes {
         self.by_namespace.last().map_or(0, |range| range.end)..self.len()
     }
 
-    /// Those of some classes about whose labels not everything is known.
-    pub(super) fn doubtful_among(&self, classes: Range<u32>) -> &[u32] {
-        let start = self.doubtful.partition_point(|id| *id < classes.start);
-        let end = self.doubtful.partition_point(|id| *id < classes.end);
-        &self.doubtful[start..end]
+    /// Those of some classes about whose pods themselves not everything is known.
+    pub(super) fn open_among(&self, classes: Range<u32>) -> &[u32] {
+        among(&self.open, classes)
+    }
+
+    /// Those of some classes whose pods are known, but not all labels of their namespace.
+    pub(super) fn in_doubtful_namespaces(&self, classes: Range<u32>) -> &[u32] {
+        among(&self.in_doubtful_namespaces, classes)
     }
 
     /// Those of some classes for which the condition of a matcher may hold.
     pub(super) fn meeting(&self, matcher: MatcherId, classes: Range<u32>) -> &[u32] {
-        let meeting = &self.by_condition[matcher.0 as usize];
-        let start = meeting.partition_point(|id| *id < classes.start);
-        let end = meeting.partition_point(|id| *id < classes.end);
-        &meeting[start..end]
+        among(&self.by_condition[matcher.0 as usize], classes)
     }
 
     /// The named ports of a class.
@@ -391,6 +396,13 @@ impl<'a> Conditions<'a> {
         }
         conditions
     }
+}
+
+/// Those of some sorted classes that lie in a range.
+fn among(sorted: &[u32], classes: Range<u32>) -> &[u32] {
+    let start = sorted.partition_point(|id| *id < classes.start);
+    let end = sorted.partition_point(|id| *id < classes.end);
+    &sorted[start..end]
 }
 
 impl Describe<'_> {

@@ -203,6 +203,11 @@ impl Columns {
         self.starts[class as usize]
     }
 
+    /// The class of a column of a pod.
+    pub(super) fn class_at(&self, column: u32) -> ClassId {
+        ClassId(self.starts.partition_point(|start| *start <= column) as u32 - 1)
+    }
+
     /// The ranges that the outside is cut into; IPv4 first.
     pub(super) fn atoms(&self) -> &[AddressRange] {
         &self.atoms

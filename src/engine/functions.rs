@@ -9,8 +9,10 @@ use super::HashMap;
 use super::classes::{Profile, ProfileId};
 use super::compiled::{NameId, Ports, PortsId, Rule, StageKind, Unit, UnitId};
 use super::decision::Decision;
+use super::entered::Entered;
 use super::ports::{ConnectionSet, PortSet};
 use super::program::ByDirection;
+use super::relation::Relation;
 use super::runs::{Pieces, Runs, combine_all};
 use super::selection::{Matched, Parts, Selection};
 use super::sets::{Calculator, SetId, Sets};
@@ -20,7 +22,7 @@ use addresses::Scenario;
 use rayon::prelude::*;
 use stage::{StageUnit, outcome_of};
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// A set of connections for every column at the other end.
 pub(super) type Function = Pieces<SetId>;
@@ -55,9 +57,17 @@ pub(super) struct Functions {
     pub(super) of: ByDirection<Vec<Outcome>>,
     /// The sets that the functions speak of.
     pub(super) sets: Vec<ConnectionSet>,
+    entered: OnceLock<Option<Entered>>,
 }
 
 impl Functions {
+    /// The classes by the columns from which they are entered, looked up on the first question;
+    /// `None` where it takes less to ask every class.
+    pub(super) fn entered(&self, relation: Relation<'_>) -> Option<&Entered> {
+        let entered = self.entered.get_or_init(|| Entered::new(relation));
+        entered.as_ref()
+    }
+
     /// Works out every side.
     pub(super) fn new(parts: Parts<'_, '_>, selection: &Selection, sides: &Sides) -> Self {
         let sets = Sets::new();
@@ -77,6 +87,7 @@ impl Functions {
         Self {
             of,
             sets: sets.into_vec(),
+            entered: OnceLock::new(),
         }
     }
 }

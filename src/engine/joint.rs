@@ -4,11 +4,10 @@
 //! Refuses to know what the policies allow.
 
 use super::HashMap;
-use super::classes::{ClassId, Classes};
+use super::classes::ClassId;
 use super::relation::Relation;
-use crate::cluster::{Cluster, NamespaceId, WorkloadId};
+use crate::cluster::{Cluster, WorkloadId};
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
 
 /// A workload of two clusters; of at least one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -31,7 +30,7 @@ pub(super) struct Joint {
     /// By pair.
     of: Vec<JointId>,
     classes: Vec<JointClass>,
-    blocks: Vec<Block>,
+    stretches: Vec<Stretch>,
 }
 
 #[derive(Debug)]
@@ -43,12 +42,14 @@ struct JointClass {
     members: Vec<u32>,
 }
 
-/// Joint classes whose columns stand together in both clusters.
-#[derive(Debug)]
-pub(super) struct Block {
-    /// Before and after: columns that hold those of all members.
-    pub(super) columns: [(u32, u32); 2],
+/// Paired joint classes whose columns grow from one to the next in both clusters, so that a
+/// function that is constant on pieces is constant on pieces of them.
+#[derive(Debug, Default)]
+pub(super) struct Stretch {
+    /// In the order of the columns.
     pub(super) members: Vec<u32>,
+    /// Before and after, by member: where its columns start and end.
+    pub(super) columns: [Vec<(u32, u32)>; 2],
 }
 
 impl Joint {
@@ -58,7 +59,7 @@ impl Joint {
             of: Vec::with_capacity(pairs.len()),
             pairs,
             classes: Vec::new(),
-            blocks: Vec::new(),
+            stretches: Vec::new(),
         };
         let mut ids = HashMap::default();
         for (place, pair) in (0u32..).zip(&joint.pairs) {
@@ -85,37 +86,49 @@ impl Joint {
             joint.classes[id.0 as usize].members.push(place);
             joint.of.push(id);
         }
-        joint.blocks = joint.form_blocks([before, after]);
+        joint.stretches = joint.form_stretches([before, after]);
         joint
     }
 
-    fn form_blocks(&self, relations: [Relation<'_>; 2]) -> Vec<Block> {
-        let homes = relations.map(|relation| Homes::new(relation.cluster, relation.classes));
-        let mut blocks: BTreeMap<[Home; 2], Block> = BTreeMap::new();
-        for id in self.ids() {
-            let Some(classes) = self.paired(id) else {
-                continue;
+    fn form_stretches(&self, relations: [Relation<'_>; 2]) -> Vec<Stretch> {
+        let columns = |time: usize, class: ClassId| {
+            let columns = relations[time].columns;
+            (columns.start(class.0), columns.start(class.0 + 1))
+        };
+        let paired = self.ids().filter_map(|id| {
+            let [before, after] = self.paired(id)?;
+            Some(([columns(0, before), columns(1, after)], id.0))
+        });
+        let mut paired: Vec<([(u32, u32); 2], u32)> = paired.collect();
+        paired.sort_unstable();
+        let mut stretches: Vec<Stretch> = Vec::new();
+        for (columns, id) in paired {
+            let goes_on = |stretch: &Stretch| {
+                // One class may have become several, and several one.
+                let follows = |time: usize| {
+                    let last = stretch.columns[time].last();
+                    last.is_some_and(|last| *last == columns[time] || last.1 <= columns[time].0)
+                };
+                follows(0) && follows(1)
             };
-            let home = [0, 1].map(|time| homes[time].of(classes[time]));
-            let block = blocks.entry(home).or_insert_with(|| Block {
-                columns: [0, 1].map(|time| {
-                    let (start, end) = homes[time].classes(home[time], relations[time].classes);
-                    let columns = relations[time].columns;
-                    (columns.start(start), columns.start(end))
-                }),
-                members: Vec::new(),
-            });
-            block.members.push(id.0);
+            if !stretches.last().is_some_and(goes_on) {
+                stretches.push(Stretch::default());
+            }
+            let last = stretches.last_mut().expect("one was just pushed");
+            last.members.push(id);
+            for (known, columns) in last.columns.iter_mut().zip(columns) {
+                known.push(columns);
+            }
         }
-        blocks.into_values().collect()
+        stretches
     }
 
     pub(super) fn pairs(&self) -> &[Pair] {
         &self.pairs
     }
 
-    pub(super) fn blocks(&self) -> &[Block] {
-        &self.blocks
+    pub(super) fn stretches(&self) -> &[Stretch] {
+        &self.stretches
     }
 
     pub(super) fn len(&self) -> u32 {
@@ -146,47 +159,6 @@ impl Joint {
         match joint.classes {
             [Some(before), Some(after)] if !joint.has_moved => Some([before, after]),
             _ => None,
-        }
-    }
-}
-
-/// Where a class stands: in a namespace, or on the host network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Home {
-    Namespace(NamespaceId),
-    Host,
-}
-
-/// The namespaces of classes.
-struct Homes {
-    /// By namespace: where its classes end.
-    ends: Vec<u32>,
-}
-
-impl Homes {
-    fn new(cluster: &Cluster, classes: &Classes) -> Self {
-        Self {
-            ends: cluster
-                .namespace_ids()
-                .map(|id| classes.in_namespace(id).end)
-                .collect(),
-        }
-    }
-
-    fn of(&self, class: ClassId) -> Home {
-        match self.ends.partition_point(|end| *end <= class.0) {
-            place if place == self.ends.len() => Home::Host,
-            place => Home::Namespace(NamespaceId(place as u32)),
-        }
-    }
-
-    fn classes(&self, home: Home, classes: &Classes) -> (u32, u32) {
-        match home {
-            Home::Namespace(id) => {
-                let range = classes.in_namespace(id);
-                (range.start, range.end)
-            }
-            Home::Host => (self.ends.last().copied().unwrap_or(0), classes.len()),
         }
     }
 }

@@ -3,15 +3,14 @@
 //! Kept as the functions of both sides; a pair is worked out when it is asked for, and a
 //! row when it is walked, so that pods × pods never stand in memory.
 
-use super::HashMap;
 use super::addresses::AddressRange;
 use super::classes::{ClassId, Classes};
 use super::columns::Columns;
-use super::enters::Enters;
 use super::functions::{Bound, Function, Functions, Outcome};
 use super::likeness;
 use super::ports::ConnectionSet;
 use super::program::identity::Entity;
+use super::row::Row;
 use super::runs::Pieces;
 use super::sets::SetId;
 use super::sides::Sides;
@@ -377,7 +376,7 @@ impl<'e> Relation<'e> {
         outcomes.all(Outcome::is_exact)
     }
 
-    fn outcome(&self, class: ClassId, direction: Direction) -> &'e Outcome {
+    pub(super) fn outcome(&self, class: ClassId, direction: Direction) -> &'e Outcome {
         let side = self.sides.of(class, direction);
         &self.functions.of.get(direction)[side.0 as usize]
     }
@@ -386,7 +385,7 @@ impl<'e> Relation<'e> {
         &self.functions.sets[id.0 as usize]
     }
 
-    fn both(&self, egress: SetId, ingress: SetId) -> Cow<'e, ConnectionSet> {
+    pub(super) fn both(&self, egress: SetId, ingress: SetId) -> Cow<'e, ConnectionSet> {
         match (egress, ingress) {
             (SetId::ALL, other) | (other, SetId::ALL) => Cow::Borrowed(self.set(other)),
             (SetId::NONE, _) | (_, SetId::NONE) => Cow::Borrowed(self.set(SetId::NONE)),
@@ -395,180 +394,7 @@ impl<'e> Relation<'e> {
         }
     }
 
-    fn is_pod(&self, workload: WorkloadId) -> bool {
+    pub(super) fn is_pod(&self, workload: WorkloadId) -> bool {
         self.cluster.workload(workload).object.kind.is_one_pod()
-    }
-}
-
-/// Everything that one workload may open.
-#[derive(Clone, Debug)]
-pub struct Row<'e> {
-    relation: Relation<'e>,
-    source: WorkloadId,
-    /// By class: a place in `distinct`. Empty if the source is no peer.
-    by_class: Vec<u32>,
-    /// The first one is empty.
-    distinct: Vec<Cell>,
-}
-
-/// What may be opened, and of what that is not known.
-#[derive(Clone, Debug)]
-struct Cell {
-    connections: Arc<ConnectionSet>,
-    unknown: Arc<ConnectionSet>,
-}
-
-impl Cell {
-    fn is_empty(&self) -> bool {
-        self.connections.is_empty() && self.unknown.is_empty()
-    }
-}
-
-impl<'e> Row<'e> {
-    fn new(relation: Relation<'e>, source: WorkloadId) -> Self {
-        let none = Arc::new(ConnectionSet::none());
-        let mut row = Self {
-            relation,
-            source,
-            by_class: Vec::new(),
-            distinct: vec![Cell {
-                connections: Arc::clone(&none),
-                unknown: none,
-            }],
-        };
-        if let Some(class) = relation.classes.of(source) {
-            row.fill(class);
-        }
-        row
-    }
-
-    fn fill(&mut self, source: ClassId) {
-        let relation = self.relation;
-        let outcome = relation.outcome(source, Direction::Egress);
-        let leaves = [&outcome.allowed, &outcome.possible].map(|function| -> Vec<SetId> {
-            let pieces = function.within(0, relation.columns.pods());
-            pieces
-                .flat_map(|(start, end, set)| std::iter::repeat_n(set, (end - start) as usize))
-                .collect()
-        });
-        let mut enters = Enters::new(relation);
-        let mut known: HashMap<[SetId; 4], u32> = HashMap::default();
-        self.by_class = Vec::with_capacity(relation.classes.len() as usize);
-        for class in relation.classes.ids() {
-            let place = match relation.columns.ways(source, class).as_slice() {
-                [(from, to)] => {
-                    let [allowed, possible] = [0, 1].map(|bound| leaves[bound][*to as usize]);
-                    if possible == SetId::NONE {
-                        0
-                    } else {
-                        let into = enters.at(class, *from);
-                        let key = [allowed, into[0], possible, into[1]];
-                        *known.entry(key).or_insert_with(|| {
-                            let allowed = relation.both(allowed, into[0]);
-                            let possible = relation.both(possible, into[1]);
-                            self.place(&allowed, &possible)
-                        })
-                    }
-                }
-                ways => {
-                    let into = relation.outcome(class, Direction::Ingress);
-                    let union = |bound: usize, function: &Function| {
-                        let sets = ways.iter().map(|(from, to)| {
-                            relation.both(leaves[bound][*to as usize], function.at(*from))
-                        });
-                        let union = sets.reduce(|a, b| Cow::Owned(a.union(&b)));
-                        union.expect("there is always a way")
-                    };
-                    let (allowed, possible) = (union(0, &into.allowed), union(1, &into.possible));
-                    self.place(&allowed, &possible)
-                }
-            };
-            self.by_class.push(place);
-        }
-    }
-
-    /// The place of a cell, which is added.
-    fn place(&mut self, allowed: &ConnectionSet, possible: &ConnectionSet) -> u32 {
-        if possible.is_empty() {
-            return 0;
-        }
-        self.distinct.push(Cell {
-            connections: Arc::new(allowed.clone()),
-            unknown: Arc::new(possible.difference(allowed)),
-        });
-        self.distinct.len() as u32 - 1
-    }
-
-    fn cell(&self, destination: WorkloadId) -> Option<&Cell> {
-        let class = self.relation.classes.of(destination)?;
-        let place = self.by_class.get(class.0 as usize)?;
-        Some(&self.distinct[*place as usize])
-    }
-
-    /// What the source may open at a workload for certain; maybe nothing.
-    #[cfg(feature = "internals")]
-    #[must_use]
-    pub fn connections(&self, destination: WorkloadId) -> ConnectionSet {
-        if self.own() == Some(destination) {
-            return ConnectionSet::all();
-        }
-        self.cell(destination)
-            .map_or_else(ConnectionSet::none, |cell| (*cell.connections).clone())
-    }
-
-    /// The connections to a workload of which it is not known whether they are allowed.
-    #[cfg(feature = "internals")]
-    #[must_use]
-    pub fn unknown(&self, destination: WorkloadId) -> ConnectionSet {
-        if self.own() == Some(destination) {
-            return ConnectionSet::none();
-        }
-        self.cell(destination)
-            .map_or_else(ConnectionSet::none, |cell| (*cell.unknown).clone())
-    }
-
-    /// What the source may open at the members of every group of [`Relation::groups`], in that
-    /// order, as a place among what follows: the sets that are allowed, each with what of it is
-    /// not known. For its own group, at another member.
-    pub fn by_place(
-        &self,
-    ) -> (
-        &[u32],
-        impl Iterator<Item = (&ConnectionSet, &ConnectionSet)>,
-    ) {
-        let cells = self.distinct.iter();
-        let sets = cells.map(|cell| (&*cell.connections, &*cell.unknown));
-        (&self.by_class, sets)
-    }
-
-    /// The flows to workloads in the order of the cluster, then to the outside by address.
-    pub fn into_flows(self) -> impl Iterator<Item = Flow> + use<'e> {
-        let (relation, source, own) = (self.relation, self.source, self.own());
-        let itself = Cell {
-            connections: Arc::new(ConnectionSet::all()),
-            unknown: Arc::new(ConnectionSet::none()),
-        };
-        let to_workloads = relation
-            .cluster
-            .workload_ids()
-            .filter_map(move |destination| {
-                let cell = if own == Some(destination) {
-                    &itself
-                } else {
-                    self.cell(destination)?
-                };
-                (!cell.is_empty()).then(|| Flow {
-                    source: Peer::Workload(source),
-                    destination: Peer::Workload(destination),
-                    connections: Arc::clone(&cell.connections),
-                    unknown: Arc::clone(&cell.unknown),
-                })
-            });
-        to_workloads.chain(relation.flows_out(source))
-    }
-
-    /// The source, if it is a pod that reaches itself on everything (S4).
-    fn own(&self) -> Option<WorkloadId> {
-        (!self.by_class.is_empty() && self.relation.is_pod(self.source)).then_some(self.source)
     }
 }

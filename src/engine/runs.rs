@@ -144,12 +144,12 @@ impl<T: Copy + Eq> Pieces<T> {
         self.pieces[self.place(id)].1
     }
 
-    /// A walk over the pieces, for many questions in nearly the order of the ids.
-    pub(super) fn walk(&self) -> Walk<'_, T> {
-        Walk {
-            function: self,
-            place: 0,
-        }
+    /// The value at an id, and where the piece ends that has it; the last one ends behind every
+    /// id.
+    pub(super) fn piece(&self, id: u32) -> (T, u32) {
+        let place = self.place(id);
+        let next = self.pieces.get(place + 1);
+        (self.pieces[place].1, next.map_or(u32::MAX, |next| next.0))
     }
 
     /// The pieces that meet `start..end`, cut to it: where each starts, ends, and its
@@ -225,29 +225,6 @@ impl<T: Copy + Eq> Pieces<T> {
     }
 }
 
-/// Remembers where it is in a function.
-pub(super) struct Walk<'p, T> {
-    function: &'p Pieces<T>,
-    place: usize,
-}
-
-impl<T: Copy + Eq> Walk<'_, T> {
-    /// The value on all of `start..end`, which is not empty; `None` if there are several.
-    pub(super) fn uniform(&mut self, start: u32, end: u32) -> Option<T> {
-        let pieces = &self.function.pieces;
-        if start < pieces[self.place].0 {
-            self.place = self.function.place(start);
-        }
-        let mut next = pieces.get(self.place + 1);
-        while next.is_some_and(|piece| piece.0 <= start) {
-            self.place += 1;
-            next = pieces.get(self.place + 1);
-        }
-        next.is_none_or(|piece| end <= piece.0)
-            .then_some(pieces[self.place].1)
-    }
-}
-
 /// Combines many functions, in order and in pairs, so that none is walked more often than
 /// the logarithm of their number; `None` if there is none.
 pub(super) fn combine_all<T: Copy + Eq>(
@@ -308,18 +285,12 @@ mod tests {
         let within: Vec<_> = b.within(3, 7).collect();
         assert_eq!(within, [(3, 5, 'b'), (5, 6, 'c'), (6, 7, '-')]);
         assert_eq!(b.within(3, 3).count(), 0);
-        let mut walk = b.walk();
-        let asked = [(0, 2), (0, 3), (2, 5), (5, 6), (6, 9), (3, 4), (4, 6)];
-        let expected = [
-            Some('-'),
-            None,
-            Some('b'),
-            Some('c'),
-            Some('-'),
-            Some('b'),
-            None,
-        ];
-        assert_eq!(asked.map(|(start, end)| walk.uniform(start, end)), expected);
+        let pieces = [0, 2, 4, 5, 6, 11].map(|id| b.piece(id));
+        let (b, c) = (('b', 5), ('c', 6));
+        assert_eq!(
+            pieces,
+            [('-', 2), b, b, c, ('-', u32::MAX), ('-', u32::MAX)]
+        );
         assert_eq!(a.map(|_| 0), Pieces::constant(0));
     }
 }

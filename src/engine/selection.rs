@@ -265,8 +265,13 @@ impl Selection {
             }
             None if is_opaque || condition.is_some() => home.chain(on_host).collect(),
             None => {
-                let doubtful = classes.doubtful_among(home).iter().copied();
-                doubtful.chain(on_host).collect()
+                let mut in_doubt = classes.open_among(home.clone()).to_vec();
+                if matches!(namespaces, Namespaces::Matching(_)) {
+                    in_doubt.extend(self.in_doubtful_namespaces(parts, selector, home));
+                    in_doubt.sort_unstable();
+                }
+                in_doubt.extend(on_host);
+                in_doubt
             }
         };
         let mut matched = Matched {
@@ -277,6 +282,26 @@ impl Selection {
             compare_one_by_one(parts, matcher, &one_by_one, &mut matched);
         }
         matched
+    }
+
+    /// Of some classes those that match by the labels of pods, all of which are known, and in
+    /// whose namespace they may do so.
+    fn in_doubtful_namespaces(
+        &self,
+        parts: Parts<'_, '_>,
+        selector: &Selector,
+        home: Range<u32>,
+    ) -> Vec<u32> {
+        let classes = parts.classes;
+        let found: Runs = (classes.in_doubtful_namespaces(home).iter().copied()).collect();
+        if found.is_empty() || selector.is_empty() {
+            return found.ids().collect();
+        }
+        let features = |class| classes.features()[class as usize].as_slice();
+        self.index
+            .select(selector, &found, features)
+            .ids()
+            .collect()
     }
 
     /// The columns that match.
@@ -391,7 +416,7 @@ fn meeting<'c>(parts: Parts<'_, 'c>, matcher: &Matcher<'c>, condition: &Conditio
     matched
 }
 
-/// Compares some classes with a matcher without the index, which knows no doubt.
+/// Compares some classes, in order, with a matcher without the index, which knows no doubt.
 fn compare_one_by_one<'c>(
     parts: Parts<'_, 'c>,
     matcher: &Matcher<'c>,

@@ -41,9 +41,8 @@ impl CutOff {
         let relation = cx.engine.relation();
         let mut found: Option<(Self, bool)> = None;
         for destination in cluster.workloads_behind(service) {
-            let pod = &cluster.workload(destination).object;
             for entry in entries.iter().filter(is_wanted) {
-                for port in entry.ports_of(pod) {
+                for port in cluster.ports_behind(entry, destination) {
                     let connections = relation.connections(source, destination);
                     let cut_off = Self {
                         source,
@@ -57,9 +56,7 @@ impl CutOff {
                     {
                         return None;
                     }
-                    let mut declared = pod.ports();
-                    let is_declared =
-                        declared.any(|it| it.number.value == port && it.protocol == entry.protocol);
+                    let is_declared = cluster.declares_port(destination, entry.protocol, port);
                     if found.is_none_or(|(_, known)| is_declared && !known) {
                         found = Some((cut_off, is_declared));
                     }

@@ -384,11 +384,11 @@ fn ports_of_services(
     protocol: Protocol,
     port: u16,
 ) -> Vec<u16> {
-    let pod = &cluster.workload(workload).object;
     let services = cluster.services_of(workload);
     let entries = services.flat_map(|id| &cluster.service(id).object.ports);
-    let leading =
-        entries.filter(|entry| entry.protocol == protocol && entry.ports_of(pod).contains(&port));
+    let leading = entries.filter(|entry| {
+        entry.protocol == protocol && cluster.ports_behind(entry, workload).contains(&port)
+    });
     leading.map(|entry| entry.port.value).collect()
 }
 

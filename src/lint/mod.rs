@@ -43,7 +43,7 @@ pub mod plugins;
 pub mod ports;
 pub mod pod_selectors;
 pub mod promised_flows;
-mod policy_subjects;
+pub mod policy_subjects;
 pub mod redundancy;
 pub mod references;
 pub mod rewrite;

@@ -415,7 +415,7 @@ impl<'c> PluginSelector<'c> {
                 let workload = cluster.workload(*id);
                 let is_home = homes
                     .as_ref()
-                    .is_none_or(|it| it.contains(&workload.namespace));
+                    .is_none_or(|it| it.binary_search(&workload.namespace).is_ok());
                 let labels = &workload.object.labels;
                 let is_pod = !workload.object.host_network;
                 self.is_whole() && is_home && is_pod && pods.matches_opaque(labels) == Truth::True
@@ -504,8 +504,7 @@ impl<'c> PluginSelector<'c> {
             }
             Dialect::Calico { .. } | Dialect::Kubernetes { .. } => {
                 let selector = self.namespaces.as_ref().filter(|it| !it.is_opaque())?;
-                let is_one = |id: &NamespaceId| selector.matches(&cluster.namespace(*id).labels);
-                Some(cluster.namespace_ids().filter(is_one).collect())
+                Some(cluster.namespaces_matching(selector))
             }
         }
     }

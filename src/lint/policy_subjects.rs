@@ -19,7 +19,9 @@ pub struct PolicySubjects<'a> {
 }
 
 impl<'a> PolicySubjects<'a> {
-    pub(super) fn new(cluster: &'a Cluster) -> Self {
+    /// That of a cluster.
+    #[must_use]
+    pub fn new(cluster: &'a Cluster) -> Self {
         let mut index = Self {
             cluster,
             by_label: Map::default(),

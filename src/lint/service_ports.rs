@@ -49,12 +49,11 @@ pub fn translated<'c>(
             if object.is_headless() {
                 continue;
             }
-            let pod = &cluster.workload(*workload).object;
             for service_port in &object.ports {
                 if service_port.protocol != protocol {
                     continue;
                 }
-                let pod_ports = service_port.ports_of(pod);
+                let pod_ports = cluster.ports_behind(service_port, *workload);
                 // Some Service may send traffic to this very port of the pods.
                 if pod_ports.contains(&port) {
                     return Vec::new();
@@ -90,13 +89,12 @@ pub fn behind(
     };
     let mut found = Vec::new();
     for workload in cluster.workloads_behind(service) {
-        let pod = &cluster.workload(workload).object;
         if let Some(BackendPort::OfPods(number)) = port {
             found.push((workload, Protocol::Tcp, *number));
             continue;
         }
         for entry in object.ports.iter().filter(leads_to) {
-            let numbers = entry.ports_of(pod).into_iter();
+            let numbers = cluster.ports_behind(entry, workload).into_iter();
             found.extend(numbers.map(|number| (workload, entry.protocol, number)));
         }
     }

@@ -145,9 +145,8 @@ pub fn closed_inside<'c>(cx: &Context<'c>) -> Vec<WayIn<'c>> {
         for workload in cluster.workloads_behind(id) {
             let opened = opened(cx, workload);
             let Some(opened) = opened else { continue };
-            let pod = &cluster.workload(workload).object;
             let is_closed = |entry: &&ServicePort| {
-                let numbers = entry.ports_of(pod);
+                let numbers = cluster.ports_behind(entry, workload);
                 let mut open = numbers
                     .iter()
                     .filter(|number| opened.contains(entry.protocol, **number));
@@ -162,7 +161,7 @@ pub fn closed_inside<'c>(cx: &Context<'c>) -> Vec<WayIn<'c>> {
                 closed
                     .into_iter()
                     .flat_map(|entry| {
-                        let numbers = entry.ports_of(pod).into_iter();
+                        let numbers = cluster.ports_behind(entry, workload).into_iter();
                         numbers.map(move |number| (entry, number))
                     })
                     .map(|(entry, number)| WayIn {

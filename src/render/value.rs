@@ -4,6 +4,7 @@
 //!
 //! Refuses to know kustomize, Kubernetes and files.
 
+mod items;
 mod size;
 
 pub(crate) use size::MAX_PARTS;

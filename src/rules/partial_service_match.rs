@@ -357,17 +357,15 @@ fn is_server(cluster: &Cluster, id: WorkloadId) -> bool {
 /// the others are not meant.
 fn backends(cluster: &Cluster, servers: &[WorkloadId], port: &ServicePort) -> Vec<Backend> {
     let backend = |id: &WorkloadId| {
-        let numbers = port.ports_of(&cluster.workload(*id).object);
+        let numbers = cluster.ports_behind(port, *id);
         Some(Backend {
             workload: *id,
             protocol: port.protocol,
             port: *numbers.first()?,
         })
     };
-    let declares_it = |backend: &Backend| {
-        let mut ports = cluster.workload(backend.workload).object.ports();
-        ports.any(|it| it.protocol == backend.protocol && it.number.value == backend.port)
-    };
+    let declares_it =
+        |backend: &Backend| cluster.declares_port(backend.workload, backend.protocol, backend.port);
     let backends = servers.iter().filter_map(backend);
     let (declared, others): (Vec<_>, Vec<_>) = backends.partition(declares_it);
     if declared.is_empty() {

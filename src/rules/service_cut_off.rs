@@ -286,7 +286,7 @@ fn replicas(cx: &Context<'_>, workload: WorkloadId) -> Option<Diagnostic> {
     let is_for_clients = |port: u16| {
         let clients = services.iter().filter(|service| !service.is_headless());
         let mut entries = clients.flat_map(|service| &service.ports);
-        entries.any(|entry| entry.ports_of(pod).contains(&port))
+        entries.any(|entry| cluster.ports_behind(entry, workload).contains(&port))
     };
     // With one headless Service only, its port is for clients as well.
     if services.iter().all(|service| service.is_headless()) {
@@ -296,8 +296,8 @@ fn replicas(cx: &Context<'_>, workload: WorkloadId) -> Option<Diagnostic> {
     let mut entries = headless.flat_map(|service| {
         let ports = service.ports.iter();
         ports.flat_map(move |entry| {
-            entry
-                .ports_of(pod)
+            cluster
+                .ports_behind(entry, workload)
                 .into_iter()
                 .map(move |port| (*service, entry, port))
         })

@@ -2,14 +2,14 @@
 
 use crate::cluster::{PolicyId, ServiceId, WorkloadId};
 use crate::diagnostic::{Diagnostic, Fix, FixClass, Severity};
-use crate::engine::{self, Endpoint};
+use crate::engine::{self, ConnectionSet, Endpoint};
 use crate::k8s::{
     self, Direction, NetworkPolicyPort, NetworkPolicyRule, PortReference, RulePlace, TargetPort,
 };
 use crate::lint::service_ports::{self, Translated};
 use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, text};
 use crate::source::{Edit, SourceMap, Span};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 declare_rule! {
     /// ## What it does
@@ -213,12 +213,16 @@ fn only_some(
     let number = single_number(entry)?;
     let protocol = entry.protocol_or_default();
     let policy = &cluster.policy(id).object;
-    let is_open = |workload: WorkloadId, port: u16| {
-        let pods = Endpoint::workload(cluster, workload);
-        policy.rules(place.direction).iter().any(|rule| {
-            let ports = engine::ports_at(rule.ports.items(), &pods);
-            ports.possible.contains(protocol, port)
-        })
+    // A Service may have thousands of ports that lead to one workload.
+    let mut opened: BTreeMap<WorkloadId, ConnectionSet> = BTreeMap::new();
+    let mut is_open = |workload: WorkloadId, port: u16| {
+        let opened = opened.entry(workload).or_insert_with(|| {
+            let pods = Endpoint::workload(cluster, workload);
+            let rules = policy.rules(place.direction).iter();
+            let ports = rules.map(|rule| engine::ports_at(rule.ports.items(), &pods).possible);
+            ports.fold(ConnectionSet::default(), |one, other| one.union(&other))
+        });
+        opened.contains(protocol, port)
     };
     let first = *destinations
         .first()
@@ -240,7 +244,7 @@ fn only_some(
             .filter(|id| destinations.binary_search(id).is_ok())
             .collect();
         named.find_map(|port| {
-            let ports_of = |id: WorkloadId| port.ports_of(&cluster.workload(id).object);
+            let ports_of = |id: WorkloadId| cluster.ports_behind(port, id);
             let is_right = behind.iter().any(|id| ports_of(*id).contains(&number));
             let closed = behind.iter().find_map(|id| {
                 let ports = ports_of(*id);

@@ -49,7 +49,14 @@ impl<'a> Generated<'a> {
 /// What Helm's comment says: it stands right before the object.
 fn template(before: &str, document: &str) -> Option<String> {
     let is_comment = |line: &&str| line.trim().is_empty() || line.starts_with('#');
-    let above = before.lines().rev().take_while(is_comment);
+    // Above an object within a line is nothing: the line may be a whole list of JSON.
+    let begins_line = before
+        .trim_end_matches([' ', '\t'])
+        .chars()
+        .next_back()
+        .is_none_or(|character| character == '\n');
+    let above = if begins_line { before } else { "" };
+    let above = above.lines().rev().take_while(is_comment);
     let inside = document.lines().take_while(is_comment);
     let mut comments = inside.chain(above);
     let path = comments.find_map(|line| line.strip_prefix(SOURCE))?.trim();
@@ -85,6 +92,8 @@ mod tests {
     #[test]
     fn tools_say_where_their_texts_come_from() {
         const OBJECT: &str = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: a\n";
+        const LIST: &str = r#"{"apiVersion": "v1", "kind": "List", "items": ["#;
+        const JSON: &str = r#"{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}}"#;
         let by_kustomize = |lines: &str| {
             format!(
                 "{OBJECT}  annotations:\n    config.kubernetes.io/origin: |\n{lines}    other: b\n"
@@ -105,6 +114,14 @@ mod tests {
             (
                 format!("# Source: https://example.com/templates/a\n{OBJECT}"),
                 None,
+            ),
+            (
+                format!("# Source: a/templates/b.yaml\n{LIST}{JSON}, {JSON}]}}"),
+                None,
+            ),
+            (
+                format!("# Source: a/templates/b.yaml\n \n  {JSON}\n"),
+                Some("a/templates/b.yaml"),
             ),
             (
                 by_kustomize("      path: ../base/pod.yaml\n"),

@@ -5,11 +5,13 @@
 //! Only leaves out what is certainly not about a pod. Refuses to decide what is.
 
 use crate::engine::program::{
-    ByDirection, Chain, Matcher, NamespaceSet, Peer, PodSet, Program, Rule, Stage,
+    Block, ByDirection, Chain, Matcher, NamespaceSet, Peer, PodSet, Program, Rule, Stage,
 };
-use crate::engine::{Endpoint, HashMap, PodView};
+use crate::engine::stretches::Stretches;
+use crate::engine::{Address, AddressRange, Endpoint, HashMap, PodView};
 use crate::k8s::{Action, Controller, Direction, LabelSelector, Labels};
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 /// A program, and an index of each of its stages.
 #[derive(Debug)]
@@ -137,17 +139,86 @@ fn labels_of_peer<'p>(peer: &'p Peer<'_>) -> Option<Vec<(&'p str, &'p str)>> {
     }
 }
 
+/// The blocks of which an end must have an address in one to match a peer; `None` if other ends
+/// match it.
+fn blocks_of_peer<'p, 'c>(peer: &'p Peer<'c>) -> Option<&'p [Block<'c>]> {
+    match &peer.matcher {
+        Matcher::Blocks(blocks) => Some(blocks),
+        _ => None,
+    }
+}
+
 /// From so many rules on, looking them up is cheaper than asking each.
 const MIN_RULES: usize = 8;
 
 /// The rules of a chain, by their places.
 #[derive(Debug, Default)]
 struct RuleIndex {
-    /// Those that only pods with one of these labels match.
+    /// Those that pods with one of these labels match.
     by_label: LabelIndex,
+    /// Those that some addresses match. A rule may be here and among those by labels; no other
+    /// end matches it then.
+    by_address: AddressIndex,
     /// Those that others may match.
     others: Vec<u32>,
 }
+
+/// Rules by the addresses of their blocks.
+#[derive(Debug, Default)]
+struct AddressIndex {
+    /// All of them, in order.
+    all: Vec<u32>,
+    /// Where a block begins, or ends: the first addresses of pieces, in order, each as long as
+    /// the next one begins.
+    starts: Vec<IpAddr>,
+    /// By piece; `None` if there are no blocks.
+    rules: Option<Stretches>,
+}
+
+impl AddressIndex {
+    /// Rules with their blocks, in order.
+    fn new(blocks: &[(AddressRange, u32)]) -> Self {
+        let mut all: Vec<u32> = blocks.iter().map(|(_, rule)| *rule).collect();
+        all.dedup();
+        let starts = blocks
+            .iter()
+            .flat_map(|(range, _)| [Some(range.first), range.behind()]);
+        let mut starts: Vec<IpAddr> = starts.flatten().collect();
+        starts.sort_unstable();
+        starts.dedup();
+        let mut rules = Stretches::new(starts.len());
+        let place = |start: &IpAddr| starts.partition_point(|it| it < start);
+        for (range, rule) in blocks {
+            let end = range.behind().as_ref().map_or(starts.len(), place);
+            rules.add(place(&range.first)..end, *rule);
+        }
+        Self {
+            all,
+            rules: Some(rules).filter(|_| !blocks.is_empty()),
+            starts,
+        }
+    }
+
+    /// The rules of which a block may hold an address of an end, in no particular order, maybe
+    /// more than once.
+    fn about(&self, address: Address) -> Vec<u32> {
+        let (Some(rules), Some(range)) = (&self.rules, address.range()) else {
+            return self.all.clone();
+        };
+        // What stands before every start is in no block.
+        let first = self.starts.partition_point(|start| *start <= range.first);
+        let end = self.starts.partition_point(|start| *start <= range.last);
+        let pieces = first.saturating_sub(1)..end;
+        match pieces.len() {
+            // Most ranges are such that no block tells their addresses apart.
+            0..=MAX_PIECES => pieces.flat_map(|piece| rules.at(piece)).collect(),
+            _ => self.all.clone(),
+        }
+    }
+}
+
+/// A range that is cut into more pieces than this is about most of the rules.
+const MAX_PIECES: usize = 8;
 
 /// A chain of an indexed program.
 #[derive(Clone, Copy)]
@@ -221,10 +292,11 @@ impl<'a, 'c> IndexedStage<'a, 'c> {
 }
 
 impl<'a, 'c> IndexedChain<'a, 'c> {
-    /// The places of the rules of which a peer may match the end, in order, maybe among others.
-    pub(super) fn rules_about(self, end: &Endpoint<'_>) -> Vec<u32> {
+    /// The places of the rules of which a peer may match the end at an address of its, in order,
+    /// maybe among others.
+    pub(super) fn rules_about(self, end: &Endpoint<'_>, address: Address) -> Vec<u32> {
         let all = || (0..self.chain.rules.len() as u32).collect();
-        let about = self.rules.and_then(|index| index.places(end));
+        let about = self.rules.and_then(|index| index.places(end, address));
         about.unwrap_or_else(all)
     }
 }
@@ -243,9 +315,11 @@ impl RuleIndex {
             return None;
         }
         let mut index = Self::default();
+        let mut blocks = Vec::new();
         for (place, rule) in (0..).zip(rules) {
             let peers = rule.peers.as_deref().filter(|_| !rule.is_opaque);
-            let is_looked_up = |peer: &Peer<'_>| labels_of_peer(peer).is_some();
+            let is_looked_up =
+                |peer: &Peer<'_>| blocks_of_peer(peer).is_some() || labels_of_peer(peer).is_some();
             let Some(peers) = peers.filter(|peers| peers.iter().all(is_looked_up)) else {
                 index.others.push(place);
                 continue;
@@ -253,22 +327,27 @@ impl RuleIndex {
             for label in peers.iter().filter_map(labels_of_peer).flatten() {
                 index.by_label.add(label, place);
             }
+            for block in peers.iter().filter_map(blocks_of_peer).flatten() {
+                blocks.push((AddressRange::from(block.cidr.value), place));
+            }
         }
+        index.by_address = AddressIndex::new(&blocks);
         Some(index)
     }
 
     /// The places of the rules that may be about an end, in order; `None` if any of them may.
-    fn places(&self, end: &Endpoint<'_>) -> Option<Vec<u32>> {
-        let mut places = self.others.clone();
+    fn places(&self, end: &Endpoint<'_>, address: Address) -> Option<Vec<u32>> {
+        let mut places = self.by_address.about(address);
+        places.extend(&self.others);
         if let Some(pod) = end.pod() {
             let is_plain = !pod.host_network && pod.is_host_network_known;
             if !is_plain || !pod.are_labels_known || pod.labels.have_gaps() {
                 return None;
             }
             places.extend(self.by_label.places(pod.labels));
-            places.sort_unstable();
-            places.dedup();
         }
+        places.sort_unstable();
+        places.dedup();
         Some(places)
     }
 }

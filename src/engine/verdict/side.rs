@@ -472,7 +472,7 @@ impl<'a, 'c> Scene<'a, 'c> {
         let places: Vec<u32> = match self.detail {
             Detail::All => (0..indexed.chain.rules.len() as u32).collect(),
             Detail::Anybody => indexed.rules_about_anybody(),
-            Detail::Deciding => indexed.rules_about(self.other),
+            Detail::Deciding => indexed.rules_about(self.other, self.other_address),
         };
         let mut work = 1;
         let mut traces = Vec::new();

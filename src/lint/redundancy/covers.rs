@@ -13,6 +13,7 @@ use crate::engine::{AddressRange, ConnectionSet};
 use crate::source::Text;
 use candidates::PortPlace;
 use examples::ExampleIndex;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::IpAddr;
 use std::ops::Range;
@@ -497,13 +498,17 @@ impl Covers {
                 predicate.is_covered_within(&covers.collect::<Vec<_>>(), budget)
             }
             PeerSet::Addresses(ranges) | PeerSet::Networks(ranges) => {
-                let covers = by.flat_map(|peer| match self.peer(*peer) {
-                    PeerSet::Ends(_) => [].as_slice(),
+                let mut of_peers = by.map(|peer| match self.peer(*peer) {
+                    PeerSet::Ends(_) => &[],
                     PeerSet::Addresses(ranges) | PeerSet::Networks(ranges) => ranges.as_slice(),
                 });
-                let covers: Vec<AddressRange> = covers.copied().collect();
+                // Most are compared with one other, whose ranges need not be put together.
+                let mut covers = Cow::Borrowed(of_peers.next().unwrap_or_default());
+                for ranges in of_peers.filter(|ranges| !ranges.is_empty()) {
+                    covers.to_mut().extend_from_slice(ranges);
+                }
                 budget.spend(steps_for_ranges(ranges.len() + covers.len()));
-                AddressRange::are_covered(ranges, covers)
+                AddressRange::are_covered(ranges, &covers)
             }
         }
     }

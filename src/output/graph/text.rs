@@ -230,7 +230,7 @@ impl<'a> Writer<'a> {
 
     fn new_reach(&self, source: WorkloadId) -> Reach {
         let row = self.relation.row(source);
-        let (by_group, sets) = row.by_place();
+        let (_, sets) = row.by_place();
         // Of sets that are equal, the place of the first.
         let mut known: HashMap<Opened, u32> = HashMap::new();
         let mut ports = Vec::new();
@@ -251,9 +251,8 @@ impl<'a> Writer<'a> {
         };
         let places: Vec<Option<u32>> = sets.map(place_of).collect();
         let mut namespaces: Vec<ReachIn> = Vec::new();
-        for id in self.cluster.workload_ids() {
-            let group = self.relation.group_of(id);
-            let Some(place) = group.and_then(|group| places[by_group[group] as usize]) else {
+        for (id, place) in row.reached() {
+            let Some(place) = places[place as usize] else {
                 continue;
             };
             let namespace = self.cluster.workload(id).namespace;
@@ -265,7 +264,7 @@ impl<'a> Writer<'a> {
                     namespace,
                     destinations: Vec::new(),
                     frequencies: BTreeMap::new(),
-                    all: self.cluster.workloads_in(namespace).count(),
+                    all: self.cluster.workloads_in(namespace).len(),
                 });
             }
             if let Some(reached) = namespaces.last_mut() {

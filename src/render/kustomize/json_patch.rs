@@ -144,10 +144,7 @@ fn find<'t>(value: &Value<'t>, path: &[String]) -> Option<Value<'t>> {
     path.iter()
         .try_fold(value.clone(), |value, part| match value.kind() {
             Kind::Mapping => value.get(part),
-            Kind::Sequence => {
-                let position = position(part, value.items().count())?;
-                value.items().nth(position)
-            }
+            Kind::Sequence => value.item(position(part, value.length())?),
             Kind::Scalar => None,
         })
 }

@@ -57,6 +57,9 @@ fn namespaces_are_selected_by_their_labels_as_by_compiled_policies() {
             for selector in peers.filter_map(|it| it.peer.namespace_selector.get()) {
                 let found = selectable.matching_namespaces(selector);
                 assert_eq!(found, engine.matching_namespaces(selector), "{selector:?}");
+                let has_it = |id: &_| selector.matches(&cluster.namespace(*id).labels);
+                let written: Vec<_> = cluster.namespace_ids().filter(has_it).collect();
+                assert_eq!(cluster.namespaces_matching(selector), written);
                 selected += found.len();
             }
         }
