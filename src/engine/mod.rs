@@ -255,9 +255,14 @@ impl<'c> Engine<'c> {
     /// Who may talk to whom. Worked out on the first call, and the same ever after.
     #[must_use]
     pub fn relation(&self) -> Relation<'_> {
-        let functions = self
-            .functions
-            .get_or_init(|| Functions::new(self.parts(), &self.selection, &self.sides));
+        // Not within `get_or_init`: it is worked out on all threads, and one that waits for the
+        // others goes on with whatever there is to do, which may ask for the same again.
+        if self.functions.get().is_none() {
+            let functions = Functions::new(self.parts(), &self.selection, &self.sides);
+            // Whoever was first has found the same.
+            let _ = self.functions.set(functions);
+        }
+        let functions = self.functions.get().expect("it was set above");
         Relation {
             cluster: self.cluster,
             classes: &self.classes,

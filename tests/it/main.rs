@@ -69,6 +69,7 @@ mod rules;
 mod services_asked;
 mod states;
 mod terminal;
+mod threads;
 mod tiers;
 mod told;
 mod undeclared;
