@@ -60,20 +60,16 @@ impl Index {
                     rest.without(self.posting(*feature).iter().copied())
                 });
         };
-        let matches = |thing: &u32| within.contains(*thing) && selector.matches(features(*thing));
+        let matches = |thing: &u32| selector.matches(features(*thing));
         if let [feature] = rarest.as_slice() {
-            return self
-                .posting(*feature)
-                .iter()
-                .copied()
-                .filter(matches)
-                .collect();
+            let mut found = Vec::new();
+            extend_within(&mut found, self.posting(*feature), within);
+            return found.into_iter().filter(matches).collect();
         }
-        let mut candidates: Vec<u32> = rarest
-            .iter()
-            .flat_map(|feature| self.posting(*feature))
-            .copied()
-            .collect();
+        let mut candidates: Vec<u32> = Vec::new();
+        for feature in rarest {
+            extend_within(&mut candidates, self.posting(*feature), within);
+        }
         candidates.sort_unstable();
         candidates.dedup();
         candidates.into_iter().filter(matches).collect()
@@ -81,6 +77,22 @@ impl Index {
 
     fn posting(&self, feature: FeatureId) -> &[u32] {
         &self.postings[feature.0 as usize]
+    }
+}
+
+/// Adds those of some sorted ids that are in the set: the shorter one of both is walked.
+fn extend_within(found: &mut Vec<u32>, sorted: &[u32], within: &Runs) {
+    let runs = within.as_slice();
+    if sorted.len() <= runs.len() {
+        found.extend(sorted.iter().filter(|id| within.contains(**id)));
+        return;
+    }
+    let mut rest = sorted;
+    for (start, end) in runs {
+        let first = rest.partition_point(|id| id < start);
+        let last = first + rest[first..].partition_point(|id| id < end);
+        found.extend(&rest[first..last]);
+        rest = &rest[last..];
     }
 }
 

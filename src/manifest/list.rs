@@ -62,8 +62,8 @@ fn read_but_for(
 /// anything else, and where something is unusual.
 pub(super) fn read_item(source: SourceId, text: &str, range: Range<usize>) -> Option<Parsed> {
     let bytes = &text.as_bytes()[..range.end];
-    let (indent, first) = line_start(bytes, range.start);
-    let is_item = first == Some(b'-') && is_blank(bytes.get(range.start + indent + 1));
+    let (indent, _) = line_start(bytes, range.start);
+    let is_item = is_item(bytes, range.start + indent);
     let mut at = next_line(bytes, range.start);
     while at < bytes.len() {
         let (column, first) = line_start(bytes, at);
@@ -118,7 +118,13 @@ fn read_behind(
         true => head.comments().to_vec(),
         false => known_comments,
     };
-    for (group, of_group) in groups? {
+    let groups = groups?;
+    let parsed_groups = || groups.iter().map(|(group, _)| group);
+    let count = parsed_groups().map(|group| group.documents.len()).sum();
+    parsed.documents.reserve_exact(count);
+    let count = parsed_groups().map(|group| group.objects.len()).sum();
+    parsed.objects.reserve_exact(count);
+    for (group, of_group) in groups {
         parsed.append(group);
         comments.extend(of_group);
     }
@@ -176,38 +182,98 @@ impl Outline {
         if !behind.trim_matches([' ', '\t', '\r', '\n']).is_empty() {
             return None;
         }
+        let (indent, first) = first_item(bytes, head_end)?;
+        let stretches: Vec<Stretch> = stretches(bytes, first, min_group * GROUPS_OF_STRETCH)
+            .into_par_iter()
+            .map(|lines| Stretch::of(bytes, lines, indent))
+            .collect();
         let mut groups = Vec::new();
-        let mut indent = None;
         let mut start = head_end;
-        let mut at = head_end;
-        while at < bytes.len() {
-            let (column, first) = line_start(bytes, at);
-            let is_item = first == Some(b'-') && is_blank(bytes.get(at + column + 1));
-            match (first, indent) {
-                (None | Some(b'#' | b'\r'), _) => {}
-                (_, None) if is_item => indent = Some(column),
-                (_, None) => return None,
-                (_, Some(indent)) if column == indent && is_item => {
-                    // An item that begins no group is an item all the same.
-                    let is_group_full = at - start >= min_group;
-                    if is_group_full {
-                        groups.push(start..at);
-                        start = at;
-                    }
+        let mut end = bytes.len();
+        for stretch in stretches {
+            // An item that begins no group is an item all the same.
+            for item in stretch.items {
+                let is_group_full = item - start >= min_group;
+                if item > first && is_group_full {
+                    groups.push(start..item);
+                    start = item;
                 }
-                (_, Some(indent)) if column < indent || indent == 0 && column == 0 => break,
-                _ => {}
             }
-            at = next_line(bytes, at);
+            if let Some(foot) = stretch.foot {
+                end = foot;
+                break;
+            }
         }
-        indent?;
-        groups.push(start..at);
+        groups.push(start..end);
         Some(Self {
             head: range.start..head_end,
             groups,
-            foot: at..range.end,
+            foot: end..range.end,
         })
     }
+}
+
+/// How many groups a stretch of lines is as long as.
+const GROUPS_OF_STRETCH: usize = 16;
+
+/// Some lines of a list, behind its head.
+struct Stretch {
+    /// The lines at which items start.
+    items: Vec<usize>,
+    /// The line at which the list has ended.
+    foot: Option<usize>,
+}
+
+impl Stretch {
+    fn of(bytes: &[u8], lines: Range<usize>, indent: usize) -> Self {
+        let mut items = Vec::new();
+        let mut at = lines.start;
+        while at < lines.end {
+            let (column, first) = line_start(bytes, at);
+            match first {
+                None | Some(b'#' | b'\r') => {}
+                Some(b'-') if column == indent && is_item(bytes, at + column) => items.push(at),
+                Some(_) if column < indent || indent == 0 && column == 0 => {
+                    let foot = Some(at);
+                    return Self { items, foot };
+                }
+                Some(_) => {}
+            }
+            at = next_line(bytes, at);
+        }
+        Self { items, foot: None }
+    }
+}
+
+/// The lines from one on, in stretches of about this length.
+fn stretches(bytes: &[u8], first: usize, length: usize) -> Vec<Range<usize>> {
+    let mut stretches = Vec::new();
+    let mut start = first;
+    while start < bytes.len() {
+        let end = next_line(bytes, bytes.len().min(start + length) - 1);
+        stretches.push(start..end);
+        start = end;
+    }
+    stretches
+}
+
+/// The column of the first item, and its line; `None` where something else stands before it.
+fn first_item(bytes: &[u8], from: usize) -> Option<(usize, usize)> {
+    let mut at = from;
+    while at < bytes.len() {
+        let (column, first) = line_start(bytes, at);
+        match first {
+            None | Some(b'#' | b'\r') => {}
+            Some(_) => return is_item(bytes, at + column).then_some((column, at)),
+        }
+        at = next_line(bytes, at);
+    }
+    None
+}
+
+/// Whether an item of a list starts at a byte.
+fn is_item(bytes: &[u8], at: usize) -> bool {
+    bytes.get(at) == Some(&b'-') && is_blank(bytes.get(at + 1))
 }
 
 /// Where the line behind the one at `at` starts.

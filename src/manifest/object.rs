@@ -463,7 +463,8 @@ impl<'t> Reader<'t, '_> {
     fn named(&mut self, node: Node<'t>, span: Span, kind: &str, outcome: Outcome) {
         self.document(span, outcome);
         let document = self.parsed.documents.last_mut().expect("it was just added");
-        let text = |name: &str| node.find(&["metadata", name]).and_then(Node::text);
+        let metadata = node.get("metadata");
+        let text = |name: &str| metadata?.find(&[name])?.text();
         let name = text("name").or_else(|| text("generateName"));
         document.kind = node.share(kind);
         document.namespace = node.share(text("namespace").unwrap_or_default());
@@ -482,11 +483,9 @@ fn opacity(node: Node<'_>) -> Option<Opacity> {
     if node.get("sops").is_some_and(Node::is_mapping) {
         return Some(Opacity::Sops);
     }
-    let names = ["name", "generateName", "namespace"];
-    let names = names
-        .into_iter()
-        .filter_map(|name| node.find(&["metadata", name])?.text());
-    for name in names {
+    let metadata = node.get("metadata")?;
+    let names = ["name", "generateName", "namespace"].into_iter();
+    for name in names.filter_map(|name| metadata.find(&[name])?.text()) {
         if is_template(name) {
             return Some(Opacity::Template);
         }
@@ -505,7 +504,8 @@ fn is_template(text: &str) -> bool {
 
 /// The object as diagnostics name it: `namespace/Kind/name`, or `Kind/name`.
 fn display(node: Node<'_>, kind: &str, is_namespaced: bool) -> String {
-    let text = |name: &str| node.find(&["metadata", name]).and_then(Node::text);
+    let metadata = node.get("metadata");
+    let text = |name: &str| metadata?.find(&[name])?.text();
     let name = text("name")
         .or_else(|| text("generateName"))
         .unwrap_or_default();
