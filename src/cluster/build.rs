@@ -158,7 +158,9 @@ impl Cluster {
     fn add_injected_labels(&mut self) {
         for workload in &mut self.workloads {
             let namespace = &self.namespaces[workload.namespace.index()];
-            if let Some(labels) = injected_labels(namespace, &workload.object) {
+            let declared = namespace.declared.as_ref();
+            let injected = injected_labels(&namespace.labels, declared, &workload.object);
+            if let Some(labels) = injected {
                 Arc::make_mut(&mut workload.object).labels = labels;
             }
         }
@@ -241,18 +243,20 @@ pub(super) fn by_namespace_and_name(a: &Workload, b: &Workload) -> Ordering {
     namespaces.then_with(kinds).then_with(names)
 }
 
-/// The labels of a workload with those that injectors put on its pods, if there are any.
+/// The labels of a workload with those that injectors put on its pods, if there are any; before
+/// them the labels of its namespace.
 pub(super) fn injected_labels(
-    namespace: &Namespace,
+    namespace: &k8s::Labels,
+    declared: Option<&Arc<k8s::Namespace>>,
     object: &k8s::Workload,
 ) -> Option<k8s::Labels> {
     let nothing = k8s::Labels::default();
-    let annotations = namespace.declared.as_ref().map(|it| &it.meta.annotations);
+    let annotations = declared.map(|it| &it.meta.annotations);
     if object.host_network {
         return None;
     }
     let labels = injected(
-        &namespace.labels,
+        namespace,
         annotations.unwrap_or(&nothing),
         &object.labels,
         &object.annotations,
@@ -300,23 +304,32 @@ pub(super) fn namespaces(objects: &[Object]) -> Vec<Namespace> {
     }
     let namespace = |(name, declared): (&str, Option<&Arc<k8s::Namespace>>)| {
         let span = declared.map_or_else(|| used[name], |namespace| namespace.meta.name.span);
-        // What an API server would refuse is not there, and labels nothing.
-        let accepted = declared.filter(|namespace| namespace.meta.is_accepted);
-        let mut labels: Vec<k8s::Label> = accepted
-            .map(|namespace| namespace.meta.labels.iter().cloned().collect())
-            .unwrap_or_default();
-        // Kubernetes sets this label whatever the manifest says (SetDefaults_Namespace).
-        labels.push(k8s::Label {
-            key: Spanned::new(Text::from(NAMESPACE_NAME_LABEL), span),
-            value: Spanned::new(Text::from(name), span),
-        });
         Namespace {
             name: name.to_owned(),
-            labels: k8s::Labels::new(labels),
+            labels: labels_of(name, declared, span),
             declared: declared.cloned(),
         }
     };
     declared.into_iter().map(namespace).collect()
+}
+
+/// The labels of a namespace, before anybody writes more; `span` is where its name is.
+pub(super) fn labels_of(
+    name: &str,
+    declared: Option<&Arc<k8s::Namespace>>,
+    span: Span,
+) -> k8s::Labels {
+    // What an API server would refuse is not there, and labels nothing.
+    let accepted = declared.filter(|namespace| namespace.meta.is_accepted);
+    let mut labels: Vec<k8s::Label> = accepted
+        .map(|namespace| namespace.meta.labels.iter().cloned().collect())
+        .unwrap_or_default();
+    // Kubernetes sets this label whatever the manifest says (SetDefaults_Namespace).
+    labels.push(k8s::Label {
+        key: Spanned::new(Text::from(NAMESPACE_NAME_LABEL), span),
+        value: Spanned::new(Text::from(name), span),
+    });
+    k8s::Labels::new(labels)
 }
 
 /// The object as one that its controller stands for, if that is among the inputs (S3).

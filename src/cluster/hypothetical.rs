@@ -3,7 +3,8 @@
 //!
 //! Refuses to know which pods, and what for.
 
-use super::build::{by_namespace_and_name, injected_labels, namespaces};
+use super::build::{by_namespace_and_name, injected_labels, labels_of, namespaces};
+use super::written_labels::{open_namespaces, open_pods};
 use super::{Cluster, Namespace, NamespaceId, NetworkPolicy, Service, Workload};
 use crate::k8s::Object;
 use foldhash::HashMap;
@@ -25,7 +26,11 @@ impl Cluster {
             return None;
         }
         let mut all: Vec<Namespace> = self.namespaces.clone();
-        all.extend(found.into_iter().filter(|it| is_known(it).is_none()));
+        let mut new: Vec<Namespace> = found;
+        new.retain(|it| is_known(it).is_none());
+        let writings = self.writings(&self.context_objects.custom_objects);
+        open_namespaces(&writings, &mut new);
+        all.extend(new);
         all.sort_by(|a, b| a.name.cmp(&b.name));
         let ids: HashMap<&str, NamespaceId> = (0..)
             .zip(&all)
@@ -43,7 +48,11 @@ impl Cluster {
         let added = added.map(|object| {
             let namespace = ids[object.meta.namespace_name()];
             let mut object = Arc::clone(object);
-            if let Some(labels) = injected_labels(&all[namespace.index()], &object) {
+            let home = &all[namespace.index()];
+            let declared = home.declared.as_ref();
+            // Injectors are asked before anybody else writes labels.
+            let labels = labels_of(&home.name, declared, object.labels_span);
+            if let Some(labels) = injected_labels(&labels, declared, &object) {
                 Arc::make_mut(&mut object).labels = labels;
             }
             Workload { namespace, object }
@@ -56,6 +65,7 @@ impl Cluster {
         let mut added: Vec<Workload> = added.filter(is_new).collect();
         added.sort_by(by_namespace_and_name);
         added.dedup_by(|later, first| by_namespace_and_name(later, first).is_eq());
+        open_pods(&writings, &mut added, &all);
         workloads.extend(added);
         workloads.sort_by(by_namespace_and_name);
         let policies = self.policies.iter().map(|policy| NetworkPolicy {

@@ -5,7 +5,7 @@
 //!
 //! Refuses to know how a rule of a controller is written, and whether its controller runs.
 
-use super::{Cluster, NAMESPACE_NAME_LABEL};
+use super::{Cluster, NAMESPACE_NAME_LABEL, Namespace, Workload};
 use crate::k8s::{
     self, CustomObject, Label, LabelHolder, Labels, Overwrites, WorkloadKind, WrittenLabel,
     label_that_may_be_set, label_value_that_may_be_set,
@@ -15,7 +15,7 @@ use globset::{Glob, GlobMatcher};
 use std::sync::Arc;
 
 /// A label that is written, and in or on which namespaces.
-struct Writing<'a> {
+pub(super) struct Writing<'a> {
     label: &'a WrittenLabel,
     by: &'a CustomObject,
     /// Empty for all.
@@ -74,6 +74,13 @@ impl Cluster {
     /// what nobody asks for leaves nothing in doubt.
     pub(super) fn open_written_labels(&mut self) {
         let writers = self.context_objects.custom_objects.clone();
+        let writings = self.writings(&writers);
+        open_pods(&writings, &mut self.workloads, &self.namespaces);
+        open_namespaces(&writings, &mut self.namespaces);
+    }
+
+    /// What these objects may write, as far as policies ask for it.
+    pub(super) fn writings<'w>(&self, writers: &'w [Arc<CustomObject>]) -> Vec<Writing<'w>> {
         let written = writers
             .iter()
             .flat_map(|by| by.written_labels.iter().map(move |label| (by, label)));
@@ -81,7 +88,7 @@ impl Cluster {
             .filter(|(_, label)| label.key != NAMESPACE_NAME_LABEL)
             .collect();
         if written.is_empty() {
-            return;
+            return Vec::new();
         }
         let asked = self.asked_of_ends();
         let writings = written.into_iter().filter_map(|(by, label)| {
@@ -96,29 +103,7 @@ impl Cluster {
                     .collect(),
             })
         });
-        let writings: Vec<Writing<'_>> = writings.collect();
-        for workload in &mut self.workloads {
-            let namespace = self.namespaces[workload.namespace.index()].name.as_str();
-            let object = &workload.object;
-            let on_pods = writings
-                .iter()
-                .filter(|it| it.is_on_pods_of(object.kind) && it.is_in(namespace));
-            if let Some(labels) = opened(&object.labels, on_pods, object.labels_span) {
-                Arc::make_mut(&mut workload.object).labels = labels;
-            }
-        }
-        for namespace in &mut self.namespaces {
-            let on_it = writings.iter().filter(|it| {
-                it.label.holder == LabelHolder::Namespaces && it.is_in(&namespace.name)
-            });
-            let name = namespace.labels.label(NAMESPACE_NAME_LABEL);
-            let Some(span) = name.map(|label| label.key.span) else {
-                continue;
-            };
-            if let Some(labels) = opened(&namespace.labels, on_it, span) {
-                namespace.labels = labels;
-            }
-        }
+        writings.collect()
     }
 
     /// All that policies ask of pods and namespaces, as texts that hold the keys of their labels.
@@ -133,6 +118,40 @@ impl Cluster {
             .chain(cluster_policies)
             .chain(plugin_policies)
             .collect()
+    }
+}
+
+/// Opens the labels of pods in these namespaces, which the ids of their workloads are of.
+pub(super) fn open_pods(
+    writings: &[Writing<'_>],
+    workloads: &mut [Workload],
+    namespaces: &[Namespace],
+) {
+    for workload in workloads {
+        let namespace = namespaces[workload.namespace.index()].name.as_str();
+        let object = &workload.object;
+        let on_pods = writings
+            .iter()
+            .filter(|it| it.is_on_pods_of(object.kind) && it.is_in(namespace));
+        if let Some(labels) = opened(&object.labels, on_pods, object.labels_span) {
+            Arc::make_mut(&mut workload.object).labels = labels;
+        }
+    }
+}
+
+/// Opens the labels of namespaces.
+pub(super) fn open_namespaces(writings: &[Writing<'_>], namespaces: &mut [Namespace]) {
+    for namespace in namespaces {
+        let on_it = writings
+            .iter()
+            .filter(|it| it.label.holder == LabelHolder::Namespaces && it.is_in(&namespace.name));
+        let name = namespace.labels.label(NAMESPACE_NAME_LABEL);
+        let Some(span) = name.map(|label| label.key.span) else {
+            continue;
+        };
+        if let Some(labels) = opened(&namespace.labels, on_it, span) {
+            namespace.labels = labels;
+        }
     }
 }
 
