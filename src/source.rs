@@ -360,6 +360,11 @@ impl SourceMap {
         *source = Arc::new(Source::new(source.name.to_string(), text.into()));
     }
 
+    /// Puts the text that a changed copy of this map has in the place of one; it is shared.
+    pub fn replace_as_in(&mut self, copy: &Self, id: SourceId) {
+        self.sources[id.index()] = Arc::clone(&copy.sources[id.index()]);
+    }
+
     /// The source of an id that this map issued.
     #[must_use]
     pub fn get(&self, id: SourceId) -> &Source {

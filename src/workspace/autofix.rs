@@ -353,7 +353,7 @@ impl<'t> Trial<'t> {
             self.changes.append(&mut batch.changes);
         }
         if self.is_behind {
-            let proved = self.start.edited(&self.edits);
+            let proved = self.start.edited_beside(&self.edits, &self.proved);
             self.proved = proved.expect("the items that they change were read with them");
             self.is_behind = false;
         }
@@ -389,9 +389,14 @@ impl<'t> Trial<'t> {
         }
         let added = candidates.iter().flat_map(|one| &one.fix.edits);
         let edits: Vec<Edit> = self.edits.iter().chain(added).cloned().collect();
-        let proof = match self.start.edited(&edits) {
+        let proof = match self.start.edited_beside(&edits, &self.proved) {
             Ok(after) => {
-                let proof = proof::prove(&batch.before, &after, batch.promise);
+                let change = proof::Change {
+                    start: self.start,
+                    before: &batch.before,
+                    after: &after,
+                };
+                let proof = proof::prove(change, batch.promise);
                 let is_clean = |guard: &Guard| {
                     let left = after.lint_all(None, guard.rules, guard.today);
                     guard.before.has_all_of(&left)

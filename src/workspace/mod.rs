@@ -207,22 +207,32 @@ impl Workspace {
     ///
     /// If two of the edits overlap.
     pub fn edited(&self, edits: &[Edit]) -> Result<Self, edit::Conflict> {
-        let (texts, changed) = self.texts.edited(edits)?;
+        self.edited_beside(edits, self)
+    }
+
+    /// The same where it is known what some of the edits lead to: texts that are as they are there
+    /// are not read again, and what is built of these alone is taken from there.
+    pub(super) fn edited_beside(
+        &self,
+        edits: &[Edit],
+        known: &Self,
+    ) -> Result<Self, edit::Conflict> {
+        let (texts, changed) = self.texts.edited(edits, &known.texts)?;
         let is_known = |view: &&Arc<ClusterView>, part: &Part| {
             view.part.name == part.name
                 && view.part.texts == part.texts
                 && view.part.texts.is_disjoint(&changed)
         };
-        let known = self.builds.as_ref();
-        let known = known.map(|builds| builds.after(&changed, self.sources()));
+        let builds = known.builds.as_ref();
+        let builds = builds.map(|builds| builds.after(&changed, self.sources()));
         let edited = Self {
-            builds: Some(known.unwrap_or_default()),
+            builds: Some(builds.unwrap_or_default()),
             texts,
             clusters: Vec::new(),
             ..self.clone()
         };
         Ok(edited.with_clusters(|part| {
-            let mut views = self.clusters.iter();
+            let mut views = known.clusters.iter();
             views.find(|view| is_known(view, part)).cloned()
         }))
     }

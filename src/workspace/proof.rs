@@ -33,6 +33,17 @@ impl Workspace {
     }
 }
 
+/// A change that comes after others.
+#[derive(Clone, Copy)]
+pub(super) struct Change<'w> {
+    /// Before all of them.
+    pub(super) start: &'w Workspace,
+    /// Before this one.
+    pub(super) before: &'w Workspace,
+    /// After all of them.
+    pub(super) after: &'w Workspace,
+}
+
 /// What a change does to connections, if it is what is promised; without a promise, if
 /// no object becomes invalid.
 ///
@@ -40,14 +51,13 @@ impl Workspace {
 /// them: those of the policy as it is afterwards, as what was written before may be the very
 /// mistake; only what claims to change nothing has to bear those from before, too.
 pub(super) fn prove(
-    before: &Workspace,
-    after: &Workspace,
+    change: Change<'_>,
     promise: Option<FixClass>,
 ) -> Result<Vec<GraphDiff>, &'static str> {
-    if after.accepted() < before.accepted() {
+    if change.after.accepted() < change.before.accepted() {
         return Err("the manifest would not be valid afterwards");
     }
-    let changes = differences(before, after, promise == Some(FixClass::Safe));
+    let changes = differences(change, promise == Some(FixClass::Safe));
     let adds = changes.iter().any(GraphDiff::adds);
     let removes = changes.iter().any(GraphDiff::removes);
     match promise {
@@ -94,9 +104,15 @@ pub(super) fn is_unchanged(before: &Workspace, edits: &[Edit]) -> bool {
 }
 
 /// What changes for connections, in every cluster that has a text which changed.
-fn differences(before: &Workspace, after: &Workspace, by_both: bool) -> Vec<GraphDiff> {
+fn differences(change: Change<'_>, by_both: bool) -> Vec<GraphDiff> {
+    let Change {
+        start,
+        before,
+        after,
+    } = change;
+    // What was changed before is looked at again: this change may matter to it as well.
     let is_changed = |id: &&SourceId| {
-        let [before, after] = [before, after].map(|state| state.texts.get(**id));
+        let [before, after] = [start, after].map(|state| state.texts.get(**id));
         !Arc::ptr_eq(before, after)
     };
     let changed: BTreeSet<SourceId> = before.ids.iter().filter(is_changed).copied().collect();

@@ -83,7 +83,7 @@ impl Workspace {
 
     /// The same of whole texts.
     fn texts_after(&self, edits: &[Edit]) -> Option<Changed> {
-        let (texts, changed) = self.texts.edited(edits).ok()?;
+        let (texts, changed) = self.texts.edited(edits, &self.texts).ok()?;
         let mut objects = Vec::new();
         for id in &changed {
             let (before, after) = (self.texts.get(*id), texts.get(*id));

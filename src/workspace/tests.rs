@@ -129,3 +129,47 @@ fn after_an_edit_it_is_the_tree_of_the_edited_texts() {
         "{reused} edits leave something of what was built"
     );
 }
+
+#[test]
+fn edits_beside_others_that_are_known_lead_to_the_tree_of_the_edited_texts() {
+    let config = Config::default();
+    let texts = tree();
+    let before = Workspace::load(texts.clone(), &config);
+    let edit = |index: usize, new: &str| {
+        let id = before.ids[index];
+        Edit {
+            span: Span::new(id, 0, 0),
+            replacement: new.to_owned(),
+        }
+    };
+    let mut shared = 0;
+    for first in 0..texts.len() {
+        let known = before.edited(&[edit(first, "# known\n")]);
+        let known = known.expect("one edit");
+        for second in 0..texts.len() {
+            let other = match second == first {
+                true => edit(first, "# other\n"),
+                false => edit(second, "kind: Other\n---\n"),
+            };
+            let mut edits = vec![edit(first, "# known\n"), other];
+            // With the known edit, and without it.
+            for edits in [edits.clone(), edits.split_off(1)] {
+                let again = before.edited(&edits);
+                let beside = before.edited_beside(&edits, &known);
+                let (Ok(again), Ok(beside)) = (again, beside) else {
+                    continue;
+                };
+                assert_eq!(told(&beside), told(&again), "{edits:?}");
+                let is_shared = |id: &&SourceId| {
+                    let [known, beside] = [&known, &beside].map(|it| it.texts.get(**id));
+                    Arc::ptr_eq(known, beside)
+                };
+                shared +=
+                    usize::from(before.ids.iter().all(|id| {
+                        is_shared(&id) || edits.iter().any(|edit| edit.span.source == *id)
+                    }));
+            }
+        }
+    }
+    assert!(shared > 100, "{shared}");
+}

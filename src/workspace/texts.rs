@@ -91,26 +91,38 @@ impl Texts {
         format!("{}:{}", source.name(), source.position(span.start).line)
     }
 
-    /// The texts after some edits, and which of them changed. Only those are read again.
+    /// The texts after some edits, and which of them are not as they are in the `known` ones, which
+    /// are these texts or what other edits made of them. Only those are read again.
     ///
     /// # Errors
     ///
     /// If two of the edits overlap.
-    pub fn edited(&self, edits: &[Edit]) -> Result<(Self, BTreeSet<SourceId>), edit::Conflict> {
+    pub fn edited(
+        &self,
+        edits: &[Edit],
+        known: &Self,
+    ) -> Result<(Self, BTreeSet<SourceId>), edit::Conflict> {
         let mut by_source: BTreeMap<SourceId, Vec<Edit>> = BTreeMap::new();
         for edit in edits {
             let of_source = by_source.entry(edit.span.source).or_default();
             of_source.push(edit.clone());
         }
         let mut texts = self.clone();
-        for (id, edits) in &by_source {
-            let text = edit::apply(self.sources.get(*id).text(), edits)?;
-            texts.sources.replace(*id, text);
+        for (id, edits) in by_source {
+            let text = edit::apply(self.sources.get(id).text(), &edits)?;
+            let is_known = text == known.sources.get(id).text();
+            texts.read[id.index()] = if is_known {
+                texts.sources.replace_as_in(&known.sources, id);
+                Arc::clone(known.get(id))
+            } else {
+                texts.sources.replace(id, text);
+                read_again(self.get(id), &edits, &texts.sources, id)
+            };
         }
-        for (id, edits) in &by_source {
-            texts.read[id.index()] = read_again(self.get(*id), edits, &texts.sources, *id);
-        }
-        Ok((texts, by_source.into_keys().collect()))
+        let ids = self.sources.ids();
+        let changed = ids.filter(|id| !Arc::ptr_eq(texts.get(*id), known.get(*id)));
+        let changed = changed.collect();
+        Ok((texts, changed))
     }
 }
 

@@ -45,6 +45,49 @@ fn pods_put_beside_a_cluster_are_joined_as_all_others_are() {
     assert!(same > 100 && others < same / 10, "{same} {others}");
 }
 
+/// What is written onto pods and namespaces, a policy for others than there are, and one pod.
+const WRITTEN: &str = "\
+{apiVersion: kyverno.io/v1, kind: ClusterPolicy, metadata: {name: w}, spec: {rules: [
+  {match: {any: [{resources: {kinds: [Pod]}}]},
+   mutate: {patchStrategicMerge: {metadata: {labels: {+(tier): web}}}}},
+  {match: {any: [{resources: {kinds: [Namespace]}}]},
+   mutate: {patchStrategicMerge: {metadata: {labels: {zone: x, istio-injection: disabled}}}}}]}}
+---
+{apiVersion: v1, kind: Namespace, metadata: {name: there, labels: {istio-injection: enabled}}}
+---
+{apiVersion: v1, kind: Pod, metadata: {name: pod, namespace: there, labels: {app: pod}}}
+---
+{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: p, namespace: there},
+ spec: {podSelector: {matchLabels: {app: absent}}, policyTypes: [Ingress], ingress: [{from: [
+   {podSelector: {matchLabels: {tier: web}}},
+   {namespaceSelector: {matchLabels: {istio-injection: enabled}},
+    podSelector: {matchLabels: {app: other}}},
+   {namespaceSelector: {matchLabels: {team: y}}, podSelector: {matchLabels: {app: other}}},
+   {namespaceSelector: {matchExpressions: [{key: zone, operator: Exists}]}}]}]}}
+";
+
+#[test]
+fn labels_that_may_be_written_are_open_on_pods_put_beside_a_cluster() {
+    let workspace = Workspace::load([("all.yaml", WRITTEN)], &Config::default());
+    let view = workspace.clusters().next().expect("there is always one");
+    let cluster = view.first_definitions();
+    let placeholders = graph::placeholders(&Selectable::new(cluster), |_| true);
+    let all = [&view.part.objects[..], &placeholders].concat();
+    let beside = cluster.with_hypothetical_pods(&placeholders);
+    let beside = beside.expect("no namespace is declared by them");
+    let is_open = |labels: &crate::k8s::Labels, key: &str| {
+        let label = labels.label(key);
+        label.is_some_and(|label| crate::k8s::may_be_set_by(&label.value).is_some())
+    };
+    let known = cluster.workloads().len();
+    let new = beside.workloads().iter();
+    let pods = new.filter(|pod| is_open(&pod.object.labels, "tier"));
+    assert!(pods.count() > known);
+    let namespaces = beside.namespaces().iter();
+    assert!(namespaces.filter(|it| is_open(&it.labels, "zone")).count() > 1);
+    assert_eq!(told(&beside), told(&view.with_objects(all)));
+}
+
 #[test]
 fn namespaces_are_selected_by_their_labels_as_by_compiled_policies() {
     let mut selected = 0;
@@ -84,7 +127,12 @@ fn what_items_prove_to_change_nothing_the_whole_text_proves() {
                 continue;
             }
             let after = before.edited(&fix.edits).expect("they do not overlap");
-            let proof = prove(&before, &after, Some(FixClass::Safe));
+            let change = Change {
+                start: &before,
+                before: &before,
+                after: &after,
+            };
+            let proof = prove(change, Some(FixClass::Safe));
             assert!(proof.is_ok(), "{:?} {fix:#?} {document}", proof.err());
             unchanged += 1;
         }
