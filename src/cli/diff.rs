@@ -218,6 +218,7 @@ pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outc
         says_why: options.why,
         opens_elsewhere: elsewhere.opened().next().is_some(),
         closes_elsewhere: elsewhere.closed().next().is_some(),
+        effects_elsewhere: elsewhere.effects(),
         is_left_open: elsewhere.unknown().next().is_some(),
         notes,
     };

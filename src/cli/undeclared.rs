@@ -68,8 +68,8 @@ fn add_asked_for(
 #[derive(Debug, Default)]
 pub(super) struct UndeclaredMoves {
     /// By what opens: the pods that it opens for.
-    opened: BTreeMap<Told, BTreeSet<Undeclared>>,
-    closed: BTreeMap<Told, BTreeSet<Undeclared>>,
+    opened: ByMove,
+    closed: ByMove,
 }
 
 /// Pods that no manifest declares: those without labels first.
@@ -81,6 +81,9 @@ struct Undeclared {
     /// The labels that a policy asks for, as the name of the placeholder; empty for none.
     labels: String,
 }
+
+/// By what opens or closes, what matters most first: the pods that it does so for.
+type ByMove = BTreeMap<(Effect, Told), BTreeSet<Undeclared>>;
 
 /// What opens or closes for such pods, the other ends in words.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -147,17 +150,29 @@ impl UndeclaredMoves {
 
     /// What opens, a line each.
     pub(super) fn opened(&self) -> impl Iterator<Item = String> {
-        self.opened.iter().map(|(told, pods)| told.line(pods))
+        self.opened.iter().map(|((_, told), pods)| told.line(pods))
     }
 
     /// What closes, a line each.
     pub(super) fn closed(&self) -> impl Iterator<Item = String> {
-        self.closed.iter().map(|(told, pods)| told.line(pods))
+        self.closed.iter().map(|((_, told), pods)| told.line(pods))
     }
 
-    /// A line for what opens or closes alike, the first ones of them.
+    /// What all of it is about.
+    pub(super) fn effects(&self) -> impl Iterator<Item = Effect> {
+        let moves = self.opened.keys().chain(self.closed.keys());
+        moves.map(|(effect, _)| *effect)
+    }
+
+    /// A line for what opens or closes alike, with its level: the first ones of them.
     pub(super) fn lines(&self) -> Vec<String> {
-        first_lines(self.opened(), self.closed(), |more| {
+        let [opened, closed] = [&self.opened, &self.closed].map(|moves| {
+            let moves = moves.iter();
+            moves.map(|((effect, told), pods)| {
+                format!("{}  {}", told.line(pods), effect.level().name())
+            })
+        });
+        first_lines(opened, closed, |more| {
             format!("{more} more changes for pods that no manifest declares")
         })
     }
@@ -292,13 +307,13 @@ impl<'c> Untold<'c> {
     }
 
     /// Adds the flows of a line that have such an end and no like among declared ones.
-    fn add_flows(&self, line: &Line, moves: &mut BTreeMap<Told, BTreeSet<Undeclared>>) {
+    fn add_flows(&self, line: &Line, moves: &mut ByMove) {
         let [mut from, mut to] = [&line.sources, &line.destinations].map(|ends| self.ends(ends));
         (from.undeclared).retain(|pods| !self.is_told_by_stand_in(pods, true, line));
         (to.undeclared).retain(|pods| !self.is_told_by_stand_in(pods, false, line));
         let is_closed = line.moved == Move::Closed;
         // Pods that are isolated, or no longer, have all that this means for them.
-        for (told, pods) in &*moves {
+        for ((_, told), pods) in &*moves {
             match told {
                 Told::Isolation(_, Direction::Egress) => from.forget(pods),
                 Told::Isolation(_, Direction::Ingress) => to.forget(pods),
@@ -313,22 +328,21 @@ impl<'c> Untold<'c> {
         let ports = line.connections.to_string();
         if !new_from.is_empty() {
             let told = Told::To(self.words(&to), ports.clone());
-            moves.entry(told).or_default().extend(new_from.clone());
+            moves
+                .entry((line.effect, told))
+                .or_default()
+                .extend(new_from.clone());
         }
         // Between two such pods once is enough.
         if !new_to.is_empty() && (new_from.is_empty() || from.is_declared()) {
             let told = Told::From(self.words(&from), ports);
-            moves.entry(told).or_default().extend(new_to);
+            moves.entry((line.effect, told)).or_default().extend(new_to);
         }
     }
 
     /// Adds such pods that are isolated, or no longer, where no declared ones of their namespace
     /// are.
-    fn add_isolation(
-        &self,
-        line: &IsolationLine,
-        moves: &mut BTreeMap<Told, BTreeSet<Undeclared>>,
-    ) {
+    fn add_isolation(&self, line: &IsolationLine, moves: &mut ByMove) {
         let workloads = LineEnds::Workloads(line.workloads.clone());
         let mut ends = self.ends(&workloads);
         let all = ends.undeclared.clone();
@@ -340,7 +354,7 @@ impl<'c> Untold<'c> {
                 _ => "no longer isolated",
             };
             let told = Told::Isolation(effect, line.direction);
-            moves.entry(told).or_default().extend(untold);
+            moves.entry((line.effect, told)).or_default().extend(untold);
         }
     }
 

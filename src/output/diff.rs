@@ -70,6 +70,8 @@ pub struct DiffReport<'a> {
     pub opens_elsewhere: bool,
     /// Whether something closes for these.
     pub closes_elsewhere: bool,
+    /// What both are about.
+    pub effects_elsewhere: BTreeSet<Effect>,
     /// Whether policies differ in something that is not compared, of which the notes tell.
     pub is_left_open: bool,
     /// What could not be judged, and what changes elsewhere, in words.
@@ -143,7 +145,7 @@ impl DiffReport<'_> {
             && self.clusters_removed.is_empty()
     }
 
-    /// The effects of all lines.
+    /// The effects of all lines, and of what changes elsewhere.
     #[must_use]
     pub fn effects(&self) -> BTreeSet<Effect> {
         let of = |cluster: &DiffedCluster<'_>| {
@@ -158,7 +160,8 @@ impl DiffReport<'_> {
                 .chain(workloads)
                 .collect::<Vec<Effect>>()
         };
-        self.clusters.iter().flat_map(of).collect()
+        let here = self.clusters.iter().flat_map(of);
+        here.chain(self.effects_elsewhere.iter().copied()).collect()
     }
 
     /// The level of what matters most; `None` if nothing changes.

@@ -46,7 +46,8 @@ spec: {containers: [{name: c}]}
             named.clone(),
             rule("{namespaceSelector: {}}"),
             opened,
-            "opened: other pods of db, pods of other namespaces -> db/Pod/pg  TCP 5432\n",
+            "opened: pods of other namespaces -> db/Pod/pg  TCP 5432  medium\n\
+             opened: other pods of db -> db/Pod/pg  TCP 5432  low\n",
         ),
         (
             named.clone(),
@@ -58,13 +59,13 @@ spec: {containers: [{name: c}]}
             deny("{}", "Ingress, Egress"),
             deny("{}", "Ingress"),
             opened,
-            "opened: other pods of db  no longer isolated for egress\n",
+            "opened: other pods of db  no longer isolated for egress  high\n",
         ),
         (
             deny("{matchLabels: {app: pg}}", "Ingress") + pods,
             deny("{}", "Ingress") + pods,
             closed,
-            "closed: other pods of db  isolated for ingress\n",
+            "closed: other pods of db  isolated for ingress  low\n",
         ),
     ];
     for (place, (before, after, summary, notes)) in table.iter().enumerate() {
@@ -171,66 +172,76 @@ spec:
         (
             &none,
             &from(monitoring),
-            "pods of monitoring -> shop/Pod/web  TCP 80",
+            "pods of monitoring -> shop/Pod/web  TCP 80  medium",
+            "pods of monitoring -> shop/Pod/web  TCP 80  low",
         ),
         (
             &none,
             &from(nginx),
-            "ingress/+app=nginx -> shop/Pod/web  TCP 80",
+            "ingress/+app=nginx -> shop/Pod/web  TCP 80  medium",
+            "ingress/+app=nginx -> shop/Pod/web  TCP 80  low",
         ),
         (
             &none,
             &from(team),
-            "pods of namespaces with team=x -> shop/Pod/web  TCP 80",
+            "pods of namespaces with team=x -> shop/Pod/web  TCP 80  medium",
+            "pods of namespaces with team=x -> shop/Pod/web  TCP 80  low",
         ),
         (
             &none,
             &plain("", dns),
-            "shop/Pod/web -> kube-system/+k8s-app=kube-dns  UDP 53",
+            "shop/Pod/web -> kube-system/+k8s-app=kube-dns  UDP 53  medium",
+            "shop/Pod/web -> kube-system/+k8s-app=kube-dns  UDP 53  medium",
         ),
         // Of what everybody may do, those that another rule was written for are no news.
         (
             &none,
             &from(&format!("{{namespaceSelector: {{}}}}, {nginx}")),
-            "other pods of shop, pods of other namespaces -> shop/Pod/web  TCP 80",
+            "pods of other namespaces -> shop/Pod/web  TCP 80  medium\nopened: other pods of shop -> shop/Pod/web  TCP 80  low",
+            "other pods of shop, pods of other namespaces -> shop/Pod/web  TCP 80  low",
         ),
         (
             &values("web"),
             &values("web, api"),
-            "shop/+app=api -> shop/Pod/web  TCP 80",
+            "shop/+app=api -> shop/Pod/web  TCP 80  low",
+            "shop/+app=api -> shop/Pod/web  TCP 80  low",
         ),
         (
             &names("shop"),
             &names("shop, logging"),
-            "pods of logging -> shop/Pod/web  TCP 80",
+            "pods of logging -> shop/Pod/web  TCP 80  medium",
+            "pods of logging -> shop/Pod/web  TCP 80  low",
         ),
         (
             &admin("{namespaces: {matchLabels: {a: b}}}"),
             &admin(
                 "{namespaces: {matchLabels: {a: b}}}, {pods: {namespaceSelector: {matchLabels: {a: c}}, podSelector: {matchLabels: {app: x}}}}",
             ),
-            "+a=c/+app=x -> shop/Pod/web  all",
+            "+a=c/+app=x -> shop/Pod/web  all  medium",
+            "+a=c/+app=x -> shop/Pod/web  all  low",
         ),
         (
             &cilium("{matchLabels: {app: web}}"),
             &cilium(
                 "{matchLabels: {app: web}}, {matchLabels: {'k8s:io.kubernetes.pod.namespace': ops, app: x}}",
             ),
-            "ops/+app=x -> shop/Pod/web  all",
+            "ops/+app=x -> shop/Pod/web  all  medium",
+            "ops/+app=x -> shop/Pod/web  all  low",
         ),
         (
             &calico("app == 'web'"),
             &calico("app in {'web', 'api'}"),
-            "+/+app=api -> shop/Pod/web  all",
+            "+/+app=api -> shop/Pod/web  all  medium",
+            "+/+app=api -> shop/Pod/web  all  low",
         ),
     ];
-    for (place, (before, after, flow)) in cases.into_iter().enumerate() {
+    for (place, (before, after, opened, closed)) in cases.into_iter().enumerate() {
         let directory = scratch(&format!("diff-written-for-{place}"));
         write(&directory, "narrow/all.yaml", before);
         write(&directory, "wide/all.yaml", after);
-        for (states, word, expectation) in [
-            (["narrow", "wide"], "open", "narrower"),
-            (["wide", "narrow"], "close", "wider"),
+        for (states, word, expectation, flow) in [
+            (["narrow", "wide"], "open", "narrower", opened),
+            (["wide", "narrow"], "close", "wider", closed),
         ] {
             let told = run(&directory, &[&["diff"], &states[..]].concat());
             let ed = if word == "open" { "opened" } else { "closed" };
@@ -504,5 +515,54 @@ spec:
         assert!(drafts.contains(end), "{drafts}");
         write(&directory, "npcheck-tests.yaml", &drafts);
         assert_eq!(run(&directory, &["test"]).status, 0, "{drafts}");
+    }
+}
+
+#[test]
+fn what_changes_for_pods_that_nobody_declares_has_a_level() {
+    let deny = |name: &str| {
+        format!(
+            "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\n\
+             metadata: {{name: {name}, namespace: shop}}\n\
+             spec: {{podSelector: {{}}, policyTypes: [Ingress], ingress: [RULES]}}\n"
+        )
+    };
+    let rules = |rules: &str| deny("deny").replace("RULES", rules);
+    let egress = rules("")
+        .replace("Ingress", "Egress")
+        .replace("ingress", "egress");
+    let to_resolver = "{to: [{namespaceSelector: {matchLabels: \
+                       {kubernetes.io/metadata.name: kube-system}}, podSelector: \
+                       {matchLabels: {k8s-app: kube-dns}}}], ports: [{port: 53, protocol: UDP}]}";
+    let with_dns = egress.replace("egress: []", &format!("egress: [{to_resolver}]"));
+    let empty = "apiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\n".to_owned();
+    let everywhere = rules("{from: [{namespaceSelector: {}}], ports: [{port: 80}]}");
+    let within = rules("{from: [{podSelector: {}}], ports: [{port: 80}]}");
+    let world = rules("{from: [{ipBlock: {cidr: 0.0.0.0/0}}], ports: [{port: 80}]}");
+    let cases = [
+        (rules(""), empty, "high", "no longer isolated for ingress"),
+        (rules(""), world, "high", "internet"),
+        (rules(""), everywhere, "medium", "pods of other namespaces"),
+        (
+            rules(""),
+            within,
+            "low",
+            "other pods of shop -> other pods of shop",
+        ),
+        (with_dns, egress, "medium", "kube-dns"),
+    ];
+    let directory = scratch("undeclared-levels");
+    for (before, after, level, about) in cases {
+        write(&directory, "old/a.yaml", &before);
+        write(&directory, "new/a.yaml", &after);
+        let levels = ["high", "medium", "low"];
+        let place = levels.iter().position(|it| *it == level).unwrap();
+        for (number, least) in levels.into_iter().enumerate() {
+            let compared = run(&directory, &["diff", "old", "new", "--fail-on", least]);
+            assert_eq!(compared.status, i32::from(number >= place), "{compared:?}");
+            let mut lines = compared.stdout.lines();
+            let told = lines.any(|line| line.contains(about) && line.ends_with(level));
+            assert!(told, "{compared:?}");
+        }
     }
 }

@@ -9,9 +9,10 @@ use super::uncompared::Uncompared;
 use crate::cli::entity_flows::EntityMoves;
 use crate::cli::undeclared::UndeclaredMoves;
 use crate::cluster::Cluster;
-use crate::graph::ComparisonQuery;
+use crate::graph::{ComparisonQuery, Effect};
 use crate::source::SourceMap;
 use crate::workspace::ClusterView;
+use std::collections::BTreeSet;
 
 /// What two states differ in elsewhere, of all their clusters.
 #[derive(Debug, Default)]
@@ -47,6 +48,19 @@ impl Elsewhere {
     pub(super) fn closed(&self) -> impl Iterator<Item = String> {
         let known = self.entities.closed.iter().chain(&self.names.closed);
         known.cloned().chain(self.undeclared.closed())
+    }
+
+    /// What all of it is about. A name of the DNS is one of the internet.
+    pub(super) fn effects(&self) -> BTreeSet<Effect> {
+        let is_told = |flows: &[String], effect| (!flows.is_empty()).then_some(effect);
+        let known = [
+            is_told(&self.entities.opened, Effect::Opened),
+            is_told(&self.names.opened, Effect::InternetEgressOpened),
+            is_told(&self.entities.closed, Effect::Closed),
+            is_told(&self.names.closed, Effect::Closed),
+        ];
+        let known = known.into_iter().flatten();
+        known.chain(self.undeclared.effects()).collect()
     }
 
     /// What may open or close, as nobody compares it, a line each.
