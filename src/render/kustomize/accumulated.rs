@@ -20,8 +20,9 @@ pub(super) struct Accumulated<'t> {
     pub(super) resources: Vec<Resource<'t>>,
     /// The fields that transformers change, where they are not just kustomize's own lists.
     pub(super) specs: Option<Rc<Specs>>,
-    /// Whether it builds on a directory whose lists are kustomize's own.
-    pub(super) builds_on_own: bool,
+    /// Whether kustomize's own lists are all that is there, as a directory or a kustomization
+    /// brought them.
+    pub(super) has_own_lists: bool,
     pub(super) variables: Vec<Variable<'t>>,
     pub(super) faults: Vec<Fault>,
     pub(super) patches: Vec<Applied>,
@@ -54,7 +55,7 @@ impl<'t> Accumulated<'t> {
             (Some(specs), Some(more)) => Rc::make_mut(specs).merge(more),
             (Some(specs), None) => Rc::make_mut(specs).merge(Specs::default_specs()),
             (None, None) => {
-                self.builds_on_own = true;
+                self.has_own_lists = true;
                 None
             }
             (None, Some(more)) => {
@@ -71,7 +72,7 @@ impl<'t> Accumulated<'t> {
         let mut all = Specs::default();
         match &self.specs {
             Some(specs) => all = specs.as_ref().clone(),
-            None if self.builds_on_own => {
+            None if self.has_own_lists => {
                 all.merge(Specs::default_specs());
             }
             None => {}
@@ -83,6 +84,7 @@ impl<'t> Accumulated<'t> {
     /// what is there. Returns what is wrong.
     pub(super) fn configure(&mut self, files: &[Specs]) -> Option<String> {
         if files.is_empty() && self.specs.is_none() {
+            self.has_own_lists = true;
             return None;
         }
         let mut own = Specs::default();
@@ -94,6 +96,17 @@ impl<'t> Accumulated<'t> {
         conflict = all.merge(&own).or(conflict);
         self.specs = Some(Rc::new(all));
         conflict
+    }
+
+    /// Adds the lists to none, as kustomize does behind each Component: what one says of a field
+    /// of one kind then stands for that field of every kind.
+    pub(super) fn gather_specs(&mut self) {
+        if let Some(specs) = self.specs.take() {
+            let mut all = Specs::default();
+            // They agreed before.
+            all.merge(&specs);
+            self.specs = Some(Rc::new(all));
+        }
     }
 
     /// Applies a patch, where the budget suffices for it.

@@ -417,6 +417,7 @@ impl<'t, 's> Kustomize<'t, 's> {
                 open.push(directory);
                 let mut all = self.accumulate(&component, all, open);
                 open.pop();
+                all.gather_specs();
                 // Here, no hash tells generated objects apart.
                 if all.faults.is_empty()
                     && let Err(message) = check_ids(all.resources.iter())
