@@ -93,15 +93,15 @@ impl ContextObjects {
 
 impl ContextObjects {
     /// The `ConfigMap` of this name; `None` where there is none, or several, as for two
-    /// environments.
+    /// environments. One without a namespace ends up where `kubectl` points, which may be the
+    /// namespace of whoever takes something from it.
     #[must_use]
     pub fn config_map(&self, namespace: &str, name: &str) -> Option<&ConfigMap> {
-        let unnamed = match namespace {
-            "default" => self.config_maps_named(None, name),
-            _ => &[],
-        };
-        match [self.config_maps_named(Some(namespace), name), unnamed] {
-            [[map], []] | [[], [map]] => Some(map),
+        let own = self.config_maps_named(Some(namespace), name);
+        let unnamed = self.config_maps_named(None, name);
+        match (own, unnamed) {
+            ([map], []) | ([], [map]) => Some(map),
+            ([map], _) if namespace != "default" => Some(map),
             _ => None,
         }
     }

@@ -43,6 +43,8 @@ pub struct Inventories<'a> {
     unmet: Vec<OnceLock<Vec<Option<PolicyRef>>>>,
     /// Workloads that another one of their name hides, by namespace.
     hidden: HashMap<&'a str, Vec<&'a Workload>>,
+    /// Workloads of which nothing says in which namespace they end up.
+    homeless: Vec<WorkloadId>,
     /// Objects that operators make pods of.
     operated: Vec<(&'a CustomObject, &'static [Operand])>,
     mentions: Mentions<'a>,
@@ -67,6 +69,11 @@ impl<'a> Inventories<'a> {
                 hidden.entry(namespace).or_default().push(workload);
             }
         }
+        let layout = cx.layout();
+        let is_homeless = |id: &WorkloadId| {
+            let meta = &cluster.workload(*id).object.meta;
+            meta.namespace.is_none() && !layout.is_placed(meta.span.source)
+        };
         let custom = cluster.context_objects().custom_objects.iter();
         let operated = custom.map(|object| {
             let operands = platform::operands_of(&object.group, &object.kind);
@@ -77,6 +84,7 @@ impl<'a> Inventories<'a> {
             is_open: cluster.namespace_ids().map(is_open).collect(),
             unmet: cluster.namespace_ids().map(|_| OnceLock::new()).collect(),
             hidden,
+            homeless: cluster.workload_ids().filter(is_homeless).collect(),
             operated: operated.filter(|(_, made)| !made.is_empty()).collect(),
             mentions: Mentions::new(cx),
             asked_for: asked_for(cluster),
@@ -97,6 +105,7 @@ impl<'a> Inventories<'a> {
         let is_complete =
             cx.settings.inventory.is_complete_in(name) && !self.cluster.may_hold_more(namespace);
         if self.is_hidden(name, selector)
+            || name != "default" && self.homeless(selector).next().is_some()
             || self.is_made_by_operator(name, selector)
             || self.is_released(name, selector)
             || !is_complete && self.is_counted_on(namespace, selector)
@@ -175,6 +184,13 @@ impl<'a> Inventories<'a> {
             return false;
         };
         self.asked_for.contains_key(&(namespace, key, value))
+    }
+
+    /// The workloads that a selector matches and of which nothing says in which namespace they end
+    /// up: in that which `kubectl` is told.
+    pub fn homeless(&self, selector: &LabelSelector) -> impl Iterator<Item = WorkloadId> {
+        let homeless = self.homeless.iter().copied();
+        homeless.filter(|id| selector.matches(&self.cluster.workload(*id).object.labels))
     }
 
     fn is_hidden(&self, namespace: &str, selector: &LabelSelector) -> bool {

@@ -123,7 +123,7 @@ fn check(cx: &mut Context<'_>, id: PolicyId, place: &PeerPlace<'_>) {
         return;
     };
     if let Evidence::Workload(workload) = evidence
-        && belongs_beside(cx, id, workload)
+        && (belongs_beside(cx, id, workload) || is_homeless(cx, id))
     {
         return;
     }
@@ -177,6 +177,12 @@ fn check(cx: &mut Context<'_>, id: PolicyId, place: &PeerPlace<'_>) {
         });
     }
     cx.report(finding);
+}
+
+/// Whether nothing says in which namespace a policy ends up: it may be that of the pods.
+fn is_homeless(cx: &Context<'_>, id: PolicyId) -> bool {
+    let meta = &cx.cluster.policy(id).object.meta;
+    meta.namespace.is_none() && !cx.layout().is_placed(meta.span.source)
 }
 
 /// Whether a policy that selects nobody would select pods where those of the peer are: then it

@@ -1,6 +1,6 @@
-//! Policies that do not say which namespace they are for.
+//! Policies that do not say which namespace they are for, and workloads that policies are about.
 
-use crate::cluster::{Layout, NamespaceId, PolicyId};
+use crate::cluster::{Layout, NamespaceId, PolicyId, WorkloadId};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::k8s::{NetworkPolicy, ObjectMeta};
 use crate::lint::absence::Presence;
@@ -10,6 +10,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 declare_rule! {
     /// ## What it does
+    ///
+    /// Reports a workload without `metadata.namespace` if a policy of a namespace with other
+    /// workloads selects nothing there but would select its pods.
     ///
     /// Reports a policy without `metadata.namespace` if something shows which namespace is
     /// meant: other objects of its file name one, the pods that it selects are in another one,
@@ -74,7 +77,7 @@ declare_rule! {
     /// There is no automatic fix: only the author knows which namespace is meant.
     pub(super) struct MissingNamespace {
         name: "missing-namespace",
-        summary: "a policy without a namespace",
+        summary: "a policy, or a workload that one is about, without a namespace",
         category: Category::Hygiene,
         severity: Severity::Warning,
         tier: Stable,
@@ -91,6 +94,9 @@ impl Rule for MissingNamespace {
     }
 
     fn check_cluster(&self, cx: &mut Context<'_>) {
+        for finding in of_workloads(cx) {
+            cx.report(finding);
+        }
         let layout = cx.layout();
         let without: Vec<PolicyId> = cx
             .cluster
@@ -133,6 +139,57 @@ fn is_namespace_known(cx: &Context<'_>, layout: &Layout<'_>, id: PolicyId) -> bo
         || !policy.meta.is_accepted
         || layout.is_placed(source)
         || layout.is_patch(source)
+}
+
+/// Findings about workloads without a namespace that policies are about which have one: they do
+/// something only if the workload ends up there.
+fn of_workloads(cx: &Context<'_>) -> Vec<Diagnostic> {
+    let (cluster, inventories) = (cx.cluster, cx.inventories());
+    let mut policies: BTreeMap<WorkloadId, Vec<PolicyId>> = BTreeMap::new();
+    for id in cluster.policy_ids() {
+        let (policy, home) = (&cluster.policy(id).object, cluster.policy(id).namespace);
+        let selector = policy.pod_selector.get();
+        let selector = selector.filter(|it| !it.is_empty() && !it.is_opaque());
+        let Some(selector) = selector.filter(|_| policy.meta.namespace.is_some()) else {
+            continue;
+        };
+        // Where nothing is known of the namespace, its pods may simply be elsewhere.
+        let is_known = cluster.workloads_in(home).len() > 0 && !inventories.is_open(home);
+        let Some(pods) = inventories.homeless(selector).next().filter(|_| is_known) else {
+            continue;
+        };
+        if cx.labelled().may_match(&[home], selector).is_empty() {
+            policies.entry(pods).or_default().push(id);
+        }
+    }
+    let found = policies.iter();
+    found
+        .map(|(workload, policies)| of_workload(cx, *workload, policies))
+        .collect()
+}
+
+fn of_workload(cx: &Context<'_>, id: WorkloadId, policies: &[PolicyId]) -> Diagnostic {
+    let cluster = cx.cluster;
+    let name = &cluster.workload(id).object.meta.name;
+    let policy = cluster.policy(policies[0]);
+    let home = &cluster.namespace(policy.namespace).name;
+    let of = cluster.policy_name(policies[0]);
+    let message =
+        format!("`{name}` has no namespace, and policy `{of}` is about it only in `{home}`");
+    let finding = cx
+        .finding(name.span, message)
+        .about(cluster.workload_name(id), "metadata.namespace")
+        .label("it ends up wherever `kubectl` points")
+        .help(format!(
+            "write `namespace: {home}` below `name:`, or apply it with `kubectl -n {home}`"
+        ));
+    policies.iter().fold(finding, |finding, policy| {
+        let selector = cluster.policy(*policy).object.pod_selector.get();
+        match selector {
+            Some(selector) => finding.related(selector.requirements_span(), "selects it there"),
+            None => finding,
+        }
+    })
 }
 
 /// What the other objects beside some policies say of their namespaces.
