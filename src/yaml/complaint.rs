@@ -26,6 +26,10 @@ impl Scene<'_> {
     /// The complaint in words, at the smallest text that is wrong.
     pub(crate) fn put(&self, problem: Problem) -> Box<ReadError> {
         let open = self.bracket.map_or('{', |(open, _)| open);
+        let conflict = self.conflict();
+        if let Some(conflict) = conflict.filter(|_| !matches!(problem, Problem::Depth)) {
+            return conflict;
+        }
         match problem {
             Problem::Depth => {
                 let message = format!("this document nests deeper than {MAX_DEPTH} levels");
@@ -198,16 +202,21 @@ impl Scene<'_> {
         }
     }
 
+    /// A line that git left where two changes meet, whatever the parser took it for; `None` if it
+    /// is none.
+    fn conflict(&self) -> Option<Box<ReadError>> {
+        let line = self.line(self.at);
+        let text = self.text[line.clone()].trim_end();
+        let mut marks = ["<<<<<<<", "=======", ">>>>>>>"].iter();
+        let is_one = marks.any(|mark| text.starts_with(mark));
+        let span = self.span(line.start, text.len());
+        is_one.then(|| ReadError::new(span, "a merge conflict was left in this document"))
+    }
+
     /// A line that should be `key: value` and is not.
     fn no_key(&self) -> Box<ReadError> {
         let rest = self.rest();
         let text = &self.text[rest.range()];
-        if ["<<<<<<<", "=======", ">>>>>>>"]
-            .iter()
-            .any(|mark| text.starts_with(mark))
-        {
-            return ReadError::new(rest, "a merge conflict was left in this document");
-        }
         let error = ReadError::new(rest, "this line has no `key: value`");
         if text.starts_with('-') && !text.starts_with("--") {
             return error.label("is not a list item, either").help(format!(

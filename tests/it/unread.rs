@@ -172,3 +172,33 @@ fn of_two_definitions_of_one_policy_none_allows_anything_for_certain() {
         graph.stdout
     );
 }
+
+/// Each part of a conflict may stand alone in its document, where git put `---` between them.
+#[test]
+fn every_part_of_a_merge_conflict_is_told_as_one() {
+    let policy = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: p}\nspec:\n  podSelector: {}\n";
+    for (name, parts) in [
+        ("start", vec!["<<<<<<< ours\n", ""]),
+        ("middle", vec!["", "=======\n"]),
+        ("end", vec!["", ">>>>>>> theirs\n"]),
+        (
+            "all",
+            vec!["<<<<<<< ours\n", "=======\n", ">>>>>>> theirs\n"],
+        ),
+        ("behind-text", vec!["  a: b\n>>>>>>> theirs\n"]),
+        ("behind-item", vec!["  a:\n    - b\n>>>>>>> theirs\n"]),
+    ] {
+        let directory = scratch(&format!("conflict-{name}"));
+        let documents: Vec<String> = parts.iter().map(|part| format!("{policy}{part}")).collect();
+        write(&directory, "p.yaml", documents.join("---\n"));
+        let found = run(&directory, &["lint", "-q", "-o", "concise", "."]).stdout;
+        let errors = found.lines().filter(|line| line.contains("yaml-error"));
+        let expected = parts.iter().filter(|part| !part.is_empty()).count();
+        let said = "a merge conflict was left in this document";
+        assert_eq!(errors.clone().count(), expected, "{name}: {found}");
+        assert!(
+            errors.clone().all(|line| line.contains(said)),
+            "{name}: {found}"
+        );
+    }
+}
