@@ -1,6 +1,6 @@
 //! Selectors that ask for labels that the next release changes.
 
-use crate::cluster::{Cluster, PolicyId};
+use crate::cluster::{Cluster, PolicyId, WorkloadId};
 use crate::diagnostic::{Diagnostic, Fix, FixClass, Severity};
 use crate::k8s::{Direction, Label, LabelSelector, Labels, Operator, WorkloadKind, is_opaque};
 use crate::lint::isolation::Standing;
@@ -84,7 +84,7 @@ impl Rule for UnstableLabel {
     }
 
     fn check_cluster(&self, cx: &mut Context<'_>) {
-        let mut found: BTreeMap<(bool, &str, &str), Vec<Found<'_>>> = BTreeMap::new();
+        let mut found: BTreeMap<LabelGroup<'_>, Vec<Found<'_>>> = BTreeMap::new();
         for id in cx.cluster.policy_ids() {
             for place in pod_selectors::in_policy(cx.cluster, id) {
                 for (key, value) in requirements(place.selector) {
@@ -93,28 +93,48 @@ impl Rule for UnstableLabel {
                     else {
                         continue;
                     };
-                    let of_policy = place.peer.is_none();
-                    let group = (of_policy, key.value.as_str(), value.value.as_str());
+                    let is_together = is_together(cx, &place, key);
+                    // Then both change by one line.
+                    let of_policy = place.peer.is_none() && !is_together;
+                    let (name, text) = (key.value.as_str(), value.value.as_str());
+                    let group = (of_policy, is_together, name, text);
                     found.entry(group).or_default().push(Found {
                         place: place.clone(),
                         span: key.span.to(value.span),
                         change,
+                        is_together,
                     });
                 }
             }
         }
-        for ((_, key, value), places) in found {
+        for ((_, _, key, value), places) in found {
             let finding = describe(cx, key, value, &places);
             cx.report(finding);
         }
     }
 }
 
+/// What is told once: whether it is about the pods of policies, whether the pods change with the
+/// selectors, and the key and value of the label.
+type LabelGroup<'c> = (bool, bool, &'c str, &'c str);
+
 /// A requirement for a label that changes.
 struct Found<'c> {
     place: PodSelector<'c>,
     span: Span,
     change: Change,
+    /// Whether the pods have the label of the same text, which a kustomization adds to both.
+    is_together: bool,
+}
+
+/// Whether a kustomization gives the label to a selector and to all pods that it matches.
+fn is_together(cx: &Context<'_>, place: &PodSelector<'_>, key: &Spanned<Text>) -> bool {
+    let pods = place.may_match(cx);
+    let has_it = |id: &WorkloadId| {
+        let label = cx.cluster.workload(*id).object.labels.label(&key.value);
+        label.is_some_and(|label| label.key.span == key.span)
+    };
+    !pods.is_empty() && pods.iter().all(has_it)
 }
 
 /// When a label changes.
@@ -222,8 +242,12 @@ fn requirements(
 fn describe(cx: &Context<'_>, key: &str, value: &str, places: &[Found<'_>]) -> Diagnostic {
     let (first, others) = places.split_first().expect("a group has a place");
     let what = first.change.in_words();
+    let are_together = places.iter().all(|found| found.is_together);
     let effect = match (first.change, first.place.peer) {
         (Change::Tool, _) => "drop it: the other labels name the pods",
+        _ if are_together => {
+            "the pods get it as well, but a Deployment cannot change what it selects, and pods of the last release lose these policies"
+        }
         (_, None) => without_policy(cx, key, places),
         (_, Some(_)) => "then this peer matches nothing, and allows nothing",
     };
@@ -233,11 +257,15 @@ fn describe(cx: &Context<'_>, key: &str, value: &str, places: &[Found<'_>]) -> D
         .policy_finding(place.policy, place.path.as_str(), first.span, message)
         .with_severity(first.change.severity())
         .label(effect)
-        .help(format!(
-            "select the pods by stable labels, without `{key}: {value}`"
-        ));
-    let edits = places.iter().map(|found| drop_label(cx, found, key));
-    if let Some(edits) = edits.collect::<Option<Vec<Edit>>>() {
+        .help(match are_together {
+            true => "set it without selectors: `labels` with `includeTemplates`, and without `includeSelectors`".to_owned(),
+            false => format!("select the pods by stable labels, without `{key}: {value}`"),
+        });
+    // The text is that of the pods as well.
+    let to_drop = places.iter().filter(|_| !are_together);
+    let edits = to_drop.map(|found| drop_label(cx, found, key));
+    let edits = edits.collect::<Option<Vec<Edit>>>();
+    if let Some(edits) = edits.filter(|edits| !edits.is_empty()) {
         finding = finding.fix(Fix {
             title: format!("drop `{key}` from the selector"),
             class: FixClass::Widening,

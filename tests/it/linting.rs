@@ -268,3 +268,60 @@ spec:
     );
     assert!(told.stdout.contains("\"narrowing\""), "{told:?}");
 }
+
+/// What a kustomization adds to selectors and to pods changes in both by one line.
+#[test]
+fn a_label_that_a_kustomization_gives_to_pods_as_well_is_told_once() {
+    let workload = |name: &str| {
+        format!(
+            "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: {name}}}\nspec: {{selector: {{matchLabels: {{app: {name}}}}}, template: {{metadata: {{labels: {{app: {name}}}}}, spec: {{containers: [{{name: c, image: x}}]}}}}}}\n---\n"
+        )
+    };
+    let policy = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: db}\nspec: {podSelector: {matchLabels: {app: db}}, ingress: [{from: [{podSelector: {matchLabels: {app: web}}}]}]}\n";
+    let (db, web) = (workload("db"), workload("web"));
+    let labels = "app.kubernetes.io/version: '1.0.0'";
+    let all = format!("{db}{web}{policy}");
+    for (name, added, pods, [told, lost]) in [
+        (
+            "common",
+            format!("commonLabels: {{{labels}}}"),
+            &all,
+            [1, 0],
+        ),
+        (
+            "listed",
+            format!("labels: [{{includeSelectors: true, pairs: {{{labels}}}}}]"),
+            &all,
+            [1, 0],
+        ),
+        (
+            "pods-alone",
+            format!("labels: [{{includeTemplates: true, pairs: {{{labels}}}}}]"),
+            &all,
+            [0, 0],
+        ),
+        // The pods of the peer are made elsewhere, and get nothing.
+        (
+            "other-pods",
+            format!("commonLabels: {{{labels}}}"),
+            &format!("{db}{policy}"),
+            [2, 1],
+        ),
+    ] {
+        let directory = scratch(&format!("label-of-pods-{name}"));
+        let kustomization = format!("namespace: shop\nresources: [all.yaml]\n{added}\n");
+        write(&directory, "kustomization.yaml", kustomization);
+        write(&directory, "all.yaml", pods);
+        let found = run(&directory, &["lint", "-q", "."]).stdout;
+        assert_eq!(
+            found.matches("  unstable-label").count(),
+            told,
+            "{name}: {found}"
+        );
+        assert_eq!(
+            found.matches("then this peer matches nothing").count(),
+            lost,
+            "{name}: {found}"
+        );
+    }
+}
