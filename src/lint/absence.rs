@@ -109,6 +109,7 @@ impl<'a> Inventories<'a> {
             || self.is_made_by_operator(name, selector)
             || self.is_released(name, selector)
             || !is_complete && self.is_counted_on(namespace, selector)
+            || !is_complete && self.is_optional(namespace, selector)
             || !is_complete && self.cluster.undeployed().has_pods(name, selector)
             || is_configured(cx, name, selector)
             || self.is_written_by_controller(selector)
@@ -246,6 +247,16 @@ impl<'a> Inventories<'a> {
         keys.any(|key| {
             may_be_cilium && key.starts_with("io.cilium.k8s.")
                 || writers.clone().any(|object| object.writes_label(key))
+        })
+    }
+
+    /// Whether such pods are a part of a program of which other parts are there: some
+    /// installations leave it out, and others do not.
+    fn is_optional(&self, namespace: NamespaceId, selector: &LabelSelector) -> bool {
+        let parts = platform::named_with_others(selector);
+        parts.is_some_and(|parts| {
+            let mut workloads = self.cluster.workloads_in(namespace);
+            workloads.any(|id| platform::is_one_of(&self.cluster.workload(id).object.labels, parts))
         })
     }
 

@@ -11,6 +11,7 @@ mod managed_services;
 mod namespaces;
 mod operands;
 mod operators;
+mod parts;
 mod pods;
 mod ranges;
 mod recognition;
@@ -26,6 +27,7 @@ pub use namespaces::{
 };
 pub use operands::{Operand, operands_of};
 pub use operators::{Operator, operator_of};
+pub use parts::{is_one_of, named_with_others};
 pub use pods::{KnownPods, Role, known_pods};
 pub use ranges::{Ranges, ranges};
 pub use recognition::{Evidence, Recognition};
