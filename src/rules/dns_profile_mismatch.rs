@@ -125,19 +125,24 @@ fn has_caches(cx: &Context<'_>) -> bool {
 fn check(cx: &mut Context<'_>, namespace: NamespaceId, has_caches: bool) {
     let mut found: BTreeMap<Span, Diagnostic> = BTreeMap::new();
     for pods in isolated_pods(cx, namespace, Direction::Egress, |_| true) {
+        // Most namespaces have no rule that could be wrong: the engine need not be asked.
+        let for_openshift = |place: &Place<'_>| is_for_openshift(cx, place.rule);
+        let for_cache = |place: &Place<'_>| has_caches && !names_openshift(place.rule);
+        let mut places = rules_for_dns(cx, &pods);
+        places.retain(|place| for_openshift(place) || for_cache(place));
+        if places.is_empty() {
+            continue;
+        }
         let span = cx.cluster.policy(pods.policies[0]).object.meta.span;
         let subject = pods.endpoint(cx.cluster);
         let misses_port = !dns::reaches_openshift_resolver(cx, &subject, span, dns::OPENSHIFT_PORT);
         let misses_cache = has_caches && !reaches_cache(cx, &pods);
-        if !misses_port && !misses_cache {
-            continue;
-        }
-        for place in rules_for_dns(cx, &pods) {
-            let finding = match &place {
-                _ if misses_port && is_for_openshift(cx, place.rule) => {
-                    wrong_port(cx, &place).or_else(|| named_port(cx, &place))
+        for place in &places {
+            let finding = match place {
+                _ if misses_port && for_openshift(place) => {
+                    wrong_port(cx, place).or_else(|| named_port(cx, place))
                 }
-                _ if misses_cache && !names_openshift(place.rule) => wrong_peers(cx, &place),
+                _ if misses_cache && for_cache(place) => wrong_peers(cx, place),
                 _ => None,
             };
             if let Some(finding) = finding {

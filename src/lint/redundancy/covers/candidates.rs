@@ -211,10 +211,15 @@ impl Covers {
         if budget.is_spent() {
             return None;
         }
+        let speaks = |peer: &PeerNumber| {
+            let rule = &self.rules[peer.rule];
+            rule.is_alive && rule.alive_peers[peer.peer]
+        };
         for (range, others) in of_addresses {
             let others = others
                 .iter()
-                .filter(|(first, last, _)| *first <= range.last && range.first <= *last);
+                .filter(|(first, last, _)| *first <= range.last && range.first <= *last)
+                .filter(|(_, _, peer)| speaks(peer));
             found.extend(others.map(|(_, _, peer)| *peer));
         }
         found.sort_unstable();
