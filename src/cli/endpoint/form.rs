@@ -88,8 +88,8 @@ const SERVICE: [&str; 3] = ["svc", "service", "services"];
 const RELEASES: [&str; 4] = ["helmrelease", "hr", "helmchart", "application"];
 
 /// A name that Kubernetes gives to nothing: neither a name nor a value of a label has
-/// brackets. It is the name of a namespace that is not named.
-pub(crate) const UNNAMED: &str = "<new>";
+/// brackets, and no other tool fills these in. It is the name of a namespace that is not named.
+pub(crate) const UNNAMED: &str = "(new)";
 
 impl Form {
     /// The word for every pod, and the outside.

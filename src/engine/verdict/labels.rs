@@ -19,8 +19,8 @@ use std::sync::Arc;
 /// With more sets of labels than this to try, doubt stays doubt.
 const MAX_SETS: usize = 2048;
 
-/// A value that no selector asks for: labels cannot hold brackets.
-const ANOTHER_VALUE: &str = "<another>";
+/// A value that no selector asks for, and no other tool fills in: labels cannot hold brackets.
+const ANOTHER_VALUE: &str = "(another)";
 
 /// The values that are told apart, by key.
 type Asked<'c> = BTreeMap<&'c str, (&'c Spanned<Text>, BTreeSet<&'c str>)>;
@@ -282,5 +282,16 @@ fn with_labels<'l>(end: &Endpoint<'l>, labels: &'l Labels) -> Endpoint<'l> {
             }
             Endpoint::Pod(pod)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ANOTHER_VALUE;
+    use crate::k8s::is_opaque;
+
+    #[test]
+    fn nobody_fills_in_the_value_that_no_selector_asks_for() {
+        assert!(!is_opaque(ANOTHER_VALUE));
     }
 }
