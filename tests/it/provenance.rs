@@ -104,6 +104,8 @@ const OF_OTHERS: &[&str] = &[
     "no-default-deny",
     "patch-without-target",
     "unreferenced-manifest",
+    // A text that cannot be read is in no build.
+    "yaml-error",
 ];
 
 /// Whether what is underlined holds what the finding speaks of, or belongs to the document of
