@@ -16,6 +16,7 @@ mod custom;
 mod documents;
 mod egress_firewall;
 mod entrypoint;
+mod filled_in;
 mod kustomization;
 mod meta;
 mod monitor;
@@ -56,11 +57,11 @@ pub use egress_firewall::{
     EgressFirewallRule,
 };
 pub use entrypoint::{Backend, BackendPort, Entrypoint, EntrypointKind, Gateway, GatewayReference};
-pub use kustomization::{Kustomization, Placement};
-pub use meta::{
-    Field, Holes, Label, Labels, NAMESPACE_NAME_LABEL, ObjectMeta, OwnerReference, is_opaque,
-    label_that_may_be_set, label_value_that_may_be_set, may_be_absent, may_be_set_by,
+pub use filled_in::{
+    is_opaque, label_that_may_be_set, label_value_that_may_be_set, may_be_absent, may_be_set_by,
 };
+pub use kustomization::{Kustomization, Placement};
+pub use meta::{Field, Holes, Label, Labels, NAMESPACE_NAME_LABEL, ObjectMeta, OwnerReference};
 pub use monitor::{
     Monitor, MonitorEndpoint, MonitorKind, MonitoredNamespaces, Prometheus, PrometheusKind,
 };

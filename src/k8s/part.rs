@@ -2,7 +2,7 @@
 //!
 //! Refuses to know how they were found, and what a verdict makes of them.
 
-use super::meta::is_opaque;
+use super::filled_in::is_opaque;
 use super::selector::LabelSelector;
 use super::{Direction, Document, Opacity, Outcome};
 use crate::source::Span;

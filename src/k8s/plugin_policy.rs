@@ -7,7 +7,8 @@
 use super::calico::{CalicoNetworkSet, CalicoPolicy, CalicoTier};
 use super::cilium::{CiliumCidrGroup, CiliumPolicy};
 use super::egress_firewall::EgressFirewall;
-use super::meta::{ObjectMeta, is_opaque};
+use super::filled_in::is_opaque;
+use super::meta::ObjectMeta;
 use super::network_policy::{Direction, NetworkPolicy};
 use super::primary_network::PrimaryNetwork;
 use super::selector::LabelSelector;

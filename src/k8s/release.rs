@@ -2,7 +2,8 @@
 //!
 //! Refuses to know the chart.
 
-use super::meta::{Label, Labels, is_opaque};
+use super::filled_in::is_opaque;
+use super::meta::{Label, Labels};
 use super::network_policy::{Direction, Protocol};
 use super::selector::{LabelSelector, Truth};
 use crate::source::Span;

@@ -4,7 +4,8 @@
 //! decided by the policy that holds it.
 
 use super::controller::Controller;
-use super::meta::{Label, Labels, is_opaque, may_be_absent};
+use super::filled_in::{is_opaque, may_be_absent};
+use super::meta::{Label, Labels};
 use crate::source::{Span, Spanned, Text};
 use std::fmt;
 
