@@ -92,6 +92,12 @@ impl Finder<'_, '_> {
         let tell = |path: &str, omission: Omission<'_>, deployment: &mut Deployment| {
             told::unreferenced(library, path, omission, &mut deployment.diagnostics);
         };
+        // Whoever wrote the Applications may have left out what lies near to what they apply.
+        let may_be_left_out = |directory: &str| {
+            let mut entries = applications.iter();
+            applied.contains("")
+                || entries.all(|entries| Self::is_left_out(directory, &applied, entries))
+        };
         let others = LazyCell::new(|| OtherTools::of(self));
         let mut apart: Vec<(&str, SourceId, bool)> = Vec::new();
         for path in self.library.paths() {
@@ -108,8 +114,8 @@ impl Finder<'_, '_> {
             let directory = parent(path);
             let has_kustomization = self.kustomizations.contains_key(directory);
             let is_claimed = has_kustomization || claimed.contains(directory);
-            let is_apart = !is_claimed && !has_flux_or_argo;
-            if taken.contains(&source) || is_apart || raw.contains(path) {
+            let is_plain = !is_claimed && !has_flux_or_argo;
+            if taken.contains(&source) || is_plain || raw.contains(path) {
                 continue;
             }
             if others.apply(path, has_kustomization) {
@@ -119,21 +125,16 @@ impl Finder<'_, '_> {
                 continue;
             }
             // What a chart holds is for Helm, and it is told that Helm was not run.
+            let is_of_chart = is_of_chart(library, path);
             let is_for_others = KUSTOMIZATION_NAMES.contains(&name)
-                || is_of_chart(self.library, path)
+                || is_of_chart
                 || may_be_applied(path)
                 || found.unknown.may_apply(directory);
-            let is_apart = || {
-                let is_beside = !is_claimed && found.passes_over(directory).is_none();
-                let is_left_out = || {
-                    let mut entries = applications.iter();
-                    applied.contains("")
-                        || !entries.any(|entries| !Self::is_left_out(directory, &applied, entries))
-                };
-                let is_far = is_beside && !is_of_chart(self.library, path) && !is_left_out();
-                is_far && holds_objects(source)
-            };
-            match is_apart() {
+            let is_far = !is_claimed
+                && !is_of_chart
+                && found.passes_over(directory).is_none()
+                && !may_be_left_out(directory);
+            match is_far && holds_objects(source) {
                 true => apart.push((path, source, is_for_others)),
                 false => {
                     deployment.unreferenced.insert(source);
