@@ -12,7 +12,7 @@ use crate::engine::{
 };
 use crate::k8s::{Action, CiliumSubject, Direction, Labels, Protocol, Truth};
 use crate::source::Span;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 
 /// Pods that cannot ask anybody.
@@ -61,12 +61,17 @@ pub fn without_dns(cx: &Context<'_>) -> Vec<WithoutDns> {
         let pod = PodView::workload(cluster, workloads[0]);
         found.extend(judge(cx, &program, namespace, &pod, workloads.clone()));
     }
+    let mut judged = Judged::new();
     for policy in plugin_rules::cilium_policies(cluster) {
-        found.extend(described(cx, &program, policy));
+        found.extend(described(cx, &program, policy, &mut judged));
     }
     found.sort_by_key(|it| (it.policy, it.workloads.first().copied()));
     found
 }
+
+/// By the namespace and the labels of pods that no manifest holds: the policy that isolates them,
+/// where they reach no resolver. Many policies may be written for the same pods.
+type Judged = HashMap<(NamespaceId, String), Option<PluginPolicyId>>;
 
 /// The pods that a policy was written for and that no manifest holds: whatever further labels
 /// they have.
@@ -74,6 +79,7 @@ fn described(
     cx: &Context<'_>,
     program: &Program<'_>,
     policy: CiliumInForce<'_>,
+    judged: &mut Judged,
 ) -> Option<WithoutDns> {
     let cluster = cx.cluster;
     let namespace = cluster.namespace_by_name(policy.object.namespace()?)?;
@@ -99,11 +105,19 @@ fn described(
         if known.any(|pod| subject.truth(&pod) != Truth::False) {
             return None;
         }
+        let pairs = labels.iter();
+        let pairs = pairs.map(|label| format!("{}={}\n", label.key, label.value));
+        let pods = (namespace, pairs.collect());
+        let known = judged.get(&pods);
+        if known.is_some_and(|isolating| *isolating != Some(policy.id)) {
+            return None;
+        }
         let view = NamespaceView::of(cluster, namespace);
         let mut pod = PodView::hypothetical(view, &labels);
         pod.are_labels_known = false;
-        let found = judge(cx, program, namespace, &pod, Vec::new())?;
-        (found.policy == policy.id).then_some(found)
+        let found = judge(cx, program, namespace, &pod, Vec::new());
+        judged.insert(pods, found.as_ref().map(|found| found.policy));
+        found.filter(|found| found.policy == policy.id)
     })
 }
 
