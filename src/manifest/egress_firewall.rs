@@ -189,10 +189,27 @@ fn destination(
         _ if reader.is_opaque(value) => None,
         _ => {
             let text = value.as_str()?.to_owned();
+            if !is_dns_name(&text) {
+                let message = format!("`{text}` is not a valid `dnsName`");
+                let help =
+                    "write the name of a host, with `*.` before it for all names one level below";
+                reader.refuse(path, invalid_value(value.span(), message).help(help));
+                return None;
+            }
             let name = Spanned::new(text, value.span());
             Some(EgressFirewallDestination::DnsName(name))
         }
     }
+}
+
+/// What the `Pattern` of the resource definition takes: labels of letters, digits and hyphens, with
+/// a dot at the end or not, and `*` for the first of several.
+fn is_dns_name(text: &str) -> bool {
+    let name = text.strip_prefix("*.").unwrap_or(text);
+    let name = name.strip_suffix('.').unwrap_or(name);
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    name.split('.')
+        .all(|label| !label.is_empty() && label.bytes().all(is_part))
 }
 
 fn port(item: Node<'_>, path: Path<'_>, reader: &mut Reader<'_>) -> Option<EgressFirewallPort> {
@@ -220,4 +237,35 @@ fn port(item: Node<'_>, path: Path<'_>, reader: &mut Reader<'_>) -> Option<Egres
 /// The smallest text that stands for an item of a list.
 fn place_of(item: Node<'_>) -> Span {
     item.dash().unwrap_or(item.span())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_dns_name;
+
+    #[test]
+    fn names_are_what_the_resource_definition_takes() {
+        for name in [
+            "example.org",
+            "example.org.",
+            "*.example.org",
+            "*.org",
+            "a-b",
+            "-a",
+        ] {
+            assert!(is_dns_name(name), "{name}");
+        }
+        for name in [
+            "",
+            "*",
+            "*.",
+            "www.*.org",
+            "a b.org",
+            "a..org",
+            "a.org:443",
+            "https://a.org",
+        ] {
+            assert!(!is_dns_name(name), "{name}");
+        }
+    }
 }

@@ -17,6 +17,9 @@ declare_rule! {
     /// `pod-template-hash`, `kubernetes.io/…`, `statefulset.kubernetes.io/pod-name` and
     /// `topology.kubernetes.io/…`.
     ///
+    /// In Cilium policies it also reports keys with a source that does not exist, as `k8:app`: the
+    /// source of a pod's labels is `k8s`, and `any`, or none, stands for every source.
+    ///
     /// ## Why is this bad?
     ///
     /// Cilium compares identities, which hold a pod's labels minus those that its `labels`
@@ -82,6 +85,17 @@ impl Rule for CiliumFilteredLabel {
                 let finding = describe(cx, key, operator, place.is_peer());
                 cx.report(finding.about(place.policy.object.display(), place.path.as_str()));
             }
+            for (key, source, operator) in place.selector.unknown_sources() {
+                let (effect, severity) = effect(operator, place.is_peer());
+                let message = format!("to Cilium, no pod has the label `{key}`, {effect}");
+                let name = key.strip_prefix(source).unwrap_or(key);
+                let finding = cx
+                    .finding(key.span, message)
+                    .with_severity(severity)
+                    .label(format!("`{source}` is not a source of labels"))
+                    .help(format!("write `k8s{name}` for a label of pods"));
+                cx.report(finding.about(place.policy.object.display(), place.path.as_str()));
+            }
         }
         for id in cluster.policy_ids() {
             if !cluster.policy(id).object.meta.is_accepted {
@@ -103,7 +117,17 @@ fn describe(
     operator: Operator,
     is_peer: bool,
 ) -> Diagnostic {
-    let (effect, severity) = match (operator, is_peer) {
+    let (effect, severity) = effect(operator, is_peer);
+    let message = format!("to Cilium, no pod has the label `{key}`, {effect}");
+    cx.finding(key.span, message)
+        .with_severity(severity)
+        .label("filtered out by default (agent option `labels`)")
+        .help(help(key))
+}
+
+/// What becomes of a selector that asks for a label which no pod has, and how bad that is.
+fn effect(operator: Operator, is_peer: bool) -> (&'static str, Severity) {
+    match (operator, is_peer) {
         (Operator::In | Operator::Exists, false) => (
             "so the policy selects no pods and isolates none",
             Severity::Error,
@@ -112,12 +136,7 @@ fn describe(
         (Operator::NotIn | Operator::DoesNotExist, _) => {
             ("so this excludes nobody", Severity::Warning)
         }
-    };
-    let message = format!("to Cilium, no pod has the label `{key}`, {effect}");
-    cx.finding(key.span, message)
-        .with_severity(severity)
-        .label("filtered out by default (agent option `labels`)")
-        .help(help(key))
+    }
 }
 
 fn help(key: &str) -> String {

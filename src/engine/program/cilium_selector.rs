@@ -147,6 +147,17 @@ impl<'c> CiliumSelector<'c> {
         filtered_keys(self.written, Source::Any, self.filter)
     }
 
+    /// The keys with a source that no label of any identity has, so that nobody has such labels;
+    /// with the source, and the operator that they are asked by.
+    pub fn unknown_sources(&self) -> impl Iterator<Item = (&'c Spanned<Text>, &'c str, Operator)> {
+        let keys = keys(self.written);
+        keys.filter_map(|(key, operator)| {
+            let (source, _) = key.split_once(':')?;
+            let is_known = SOURCES.contains(&source) || crate::k8s::is_opaque(key);
+            (!is_known).then_some((key, source, operator))
+        })
+    }
+
     /// The labels that it asks of pods alone, their keys as manifests of pods spell them; `None`
     /// where it asks for something that no manifest of a pod says.
     #[must_use]
@@ -170,6 +181,35 @@ impl<'c> CiliumSelector<'c> {
     }
 }
 
+/// The sources that labels of identities have (pkg/labels/labels.go), by which a selector may ask
+/// for them; `mesos` is of older agents.
+const SOURCES: [&str; 15] = [
+    "any",
+    "cidr",
+    "cidrgroup",
+    "cilium-generated",
+    "cni",
+    "container",
+    "directory",
+    "fqdn",
+    "gen",
+    "k8s",
+    "mesos",
+    "node",
+    "reserved",
+    "unspec",
+    "",
+];
+
+/// The keys that a selector asks for, each with the operator.
+fn keys(selector: &LabelSelector) -> impl Iterator<Item = (&Spanned<Text>, Operator)> {
+    let labels = selector.match_labels.iter();
+    let labels = labels.map(|label| (&label.key, Operator::In));
+    let expressions = selector.match_expressions.iter();
+    let expressions = expressions.map(|entry| (&entry.key, entry.operator.value));
+    labels.chain(expressions)
+}
+
 /// The keys of a `podSelector` that Cilium's identities do not have; see
 /// [`CiliumSelector::filtered_keys`].
 pub fn filtered_pod_keys<'c>(
@@ -185,11 +225,7 @@ fn filtered_keys<'c>(
     default: Source,
     filter: &'c LabelFilter,
 ) -> impl Iterator<Item = (&'c Spanned<Text>, Operator)> {
-    let labels = selector.match_labels.iter();
-    let labels = labels.map(|label| (&label.key, Operator::In));
-    let expressions = selector.match_expressions.iter();
-    let expressions = expressions.map(|entry| (&entry.key, entry.operator.value));
-    labels.chain(expressions).filter(move |(key, _)| {
+    keys(selector).filter(move |(key, _)| {
         let (source, key) = split_key(key, default);
         matches!(source, Source::Any | Source::Kubernetes)
             && !crate::k8s::is_opaque(key)

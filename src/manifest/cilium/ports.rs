@@ -3,6 +3,7 @@
 //! Refuses to know which pods have a port of a name, and what restricts a port above layer 4.
 
 use super::{Findings, layer7};
+use crate::diagnostic::Severity;
 use crate::k8s::{
     CiliumLayer7, CiliumPort, CiliumPortReference, CiliumPortRule, CiliumProtocol, CiliumSection,
     Protocol,
@@ -105,6 +106,17 @@ fn port(
         }
     }
     let port = port?;
+    if let (Some(end), CiliumPortReference::Number(first)) = (&end, &port.value)
+        && *first > 0
+        && end.value < *first
+    {
+        // `Port` reads an end below the port as none (pkg/policy/l4.go).
+        let message = format!("`endPort` {} is below `port` {first}", end.value);
+        let diagnostic = invalid_value(end.span, message)
+            .with_severity(Severity::Warning)
+            .label(format!("ignored: the entry means {first} alone"));
+        findings.api.report(path.field("endPort"), diagnostic);
+    }
     let first = match port.value {
         CiliumPortReference::Number(number) if number > 0 => Some(number),
         _ => None,
