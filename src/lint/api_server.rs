@@ -1,10 +1,12 @@
 //! Peers that mean the API server where the CNI plugin lets selectors see it: OVN-Kubernetes
 //! matches pods on the host network, and has a label of namespaces for all of them (S15).
 //!
-//! Refuses to know addresses: an `ipBlock` is judged by the engine.
+//! Refuses to know which addresses it has: an `ipBlock` is judged by the engine.
 
-use super::{Context, callers};
+use super::{Context, callers, entrance};
+use crate::cluster::Cni;
 use crate::cluster::platform::{self, Role};
+use crate::engine::{Endpoint, Entity};
 use crate::k8s::{LabelSelector, NetworkPolicyPeer, Operator};
 
 /// The ports that API servers listen on: managed ones, kubeadm, minikube, MicroK8s.
@@ -18,6 +20,16 @@ const HOST_NETWORK_GROUP: &str = "policy-group.network.openshift.io/host-network
 
 /// The namespace of the API server on OpenShift.
 const OPENSHIFT_HOME: &str = "openshift-kube-apiserver";
+
+/// The API server as ends to ask the engine about: the end that Cilium knows it by, or every
+/// address that it may have; none where those are too many.
+#[must_use]
+pub fn ends<'e>(cx: &Context<'_>) -> Vec<Endpoint<'e>> {
+    match cx.cluster.enforcement().cni().map(|cni| cni.value) {
+        Some(Cni::Cilium) => vec![Endpoint::Entity(Entity::KubeApiserver)],
+        _ => entrance::every_address(cx).unwrap_or_default(),
+    }
+}
 
 /// Whether a peer matches the API server by selectors. Only OVN-Kubernetes knows the label, so
 /// that whoever writes it has that plugin.

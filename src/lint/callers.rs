@@ -8,8 +8,9 @@
 
 use super::absence::Presence;
 use super::{Context, ExternalPods};
+use crate::cluster::platform::{KnownPods, Role};
 use crate::cluster::{Cluster, NAMESPACE_NAME_LABEL, PolicyId, WorkloadId};
-use crate::k8s::{LabelSelector, Labels, NetworkPolicyPeer, Operator, Truth};
+use crate::k8s::{Label, LabelSelector, Labels, NetworkPolicyPeer, Operator, Truth};
 use crate::source::{Spanned, Text};
 
 /// A kind of caller.
@@ -170,6 +171,44 @@ impl Caller {
             .any(|text| self.is_named_in(text))
     }
 
+    /// The workloads that certainly are such callers: they have the label or the image of a
+    /// program that is nothing else, and a network of their own, on which selectors see them.
+    pub fn certain(self, cx: &Context<'_>) -> impl Iterator<Item = WorkloadId> {
+        let (cluster, role) = (cx.cluster, self.role());
+        let is_it = move |id: &WorkloadId| {
+            let pods = &cluster.workload(*id).object;
+            let named = |label: &Label| KnownPods::named_by(&label.key.value, &label.value.value);
+            let mut known = pods.labels.iter().filter_map(named);
+            let mut images = pods.containers.iter().map(|it| it.image.as_str());
+            !pods.host_network
+                && (known.any(|known| known.role == role)
+                    || images.any(|image| self.images().contains(&program_of(image))))
+        };
+        cx.resembling(self).iter().copied().filter(is_it)
+    }
+
+    fn role(self) -> Role {
+        match self {
+            Self::IngressController => Role::IngressController,
+            Self::Scraper => Role::Scraper,
+        }
+    }
+
+    /// The last words of images of such programs.
+    fn images(self) -> &'static [&'static str] {
+        match self {
+            Self::IngressController => &[
+                "haproxy-ingress",
+                "kubernetes-ingress",
+                "kubernetes-ingress-controller",
+                "nginx-ingress",
+                "nginx-ingress-controller",
+                "traefik",
+            ],
+            Self::Scraper => &["prometheus", "vmagent", "vmsingle"],
+        }
+    }
+
     /// The callers that somebody has described: in the configuration, or by a manifest
     /// that makes an operator run them.
     fn described(self, cx: &Context<'_>) -> Vec<Described> {
@@ -323,6 +362,13 @@ impl Caller {
                 is_dashboard || self.is_named_in(text)
             })
     }
+}
+
+/// What an image is called, without its registry and its version.
+fn program_of(image: &str) -> &str {
+    let path = image.split('@').next().unwrap_or(image);
+    let name = path.rsplit('/').next().unwrap_or(path);
+    name.split(':').next().unwrap_or(name)
 }
 
 /// Whether selectors of a peer match pods of which nothing is known in a namespace of which

@@ -158,6 +158,29 @@ fn program_in(text: &str) -> Option<&'static str> {
     }
 }
 
+/// The workloads of the manifests that certainly bring the traffic of a carrier, as far as that
+/// tells its program.
+#[must_use]
+pub fn certain(cx: &Context<'_>, carrier: Carrier) -> Vec<WorkloadId> {
+    let is_its = |id: &WorkloadId| {
+        let Carrier::Program(program) = carrier else {
+            return carrier == Carrier::Unknown;
+        };
+        let workload = cx.cluster.workload(*id);
+        let pods = &workload.object;
+        let images = pods.containers.iter().map(|it| it.image.as_str());
+        let labels = pods.labels.iter().map(|label| label.value.as_str());
+        let names = [
+            pods.meta.name.value.as_str(),
+            cx.cluster.namespace(workload.namespace).name.as_str(),
+        ];
+        let mut texts = images.chain(labels).chain(names);
+        texts.any(|text| program_in(text) == Some(program))
+    };
+    let certain = Caller::IngressController.certain(cx);
+    certain.filter(is_its).collect()
+}
+
 /// Whether a peer names nothing but namespaces in which known pods of other controllers are.
 #[must_use]
 pub fn is_of_another_program(program: &str, peer: &NetworkPolicyPeer) -> bool {

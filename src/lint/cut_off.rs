@@ -2,12 +2,13 @@
 //!
 //! Refuses to know why the pods should reach it.
 
+use super::Context;
+use super::entrance::{self, Guard};
 use super::unjudged::Unjudged;
-use super::{Context, entrance};
 use crate::cluster::{ServiceId, WorkloadId};
 use crate::diagnostic::Diagnostic;
 use crate::engine::program::StageName;
-use crate::engine::{Endpoint, PolicyRef};
+use crate::engine::{ConnectionSet, Endpoint, PolicyRef, PortSet};
 use crate::k8s::{Direction, Protocol, ServicePort, Truth};
 
 /// A port behind a Service that is closed to pods, as all others behind it are.
@@ -107,7 +108,7 @@ impl CutOff {
             .into_iter()
             .filter(|(side, _)| self.is_refused_by(cx, *side));
         let mut policies: Vec<PolicyRef> = refusing
-            .flat_map(|(side, workload)| cx.engine.isolated_by(workload, side))
+            .flat_map(|(side, workload)| self.deciding(cx, side, workload).1)
             .collect();
         policies.sort_unstable();
         policies.dedup();
@@ -126,15 +127,40 @@ impl CutOff {
             if !self.is_refused_by(cx, side) {
                 continue;
             }
-            for policy in cx.engine.isolated_by(workload, side).iter().take(SHOWN) {
+            let (guard, policies) = self.deciding(cx, side, workload);
+            for policy in policies.iter().take(SHOWN) {
                 let name = cx.cluster.workload_name(workload);
-                let remark = format!("isolates `{name}` for {}", side.field());
+                let remark = match guard {
+                    Guard::Isolation => format!("isolates `{name}` for {}", side.field()),
+                    Guard::Denial => "denies it, whatever other policies allow".to_owned(),
+                };
                 if let Some(span) = entrance::name_of(cx.cluster, *policy) {
                     finding = finding.related(span, remark);
                 }
             }
         }
         finding
+    }
+
+    /// The policies that keep them apart on a side: those that deny it, or that isolate the pods
+    /// there.
+    fn deciding(
+        &self,
+        cx: &Context<'_>,
+        side: Direction,
+        workload: WorkloadId,
+    ) -> (Guard, Vec<PolicyRef>) {
+        let [from, to] =
+            [self.source, self.destination].map(|id| Endpoint::workload(cx.cluster, id));
+        let explanation = cx.engine.judge().explain_briefly(&from, &to);
+        let asked = ConnectionSet::of(self.protocol, PortSet::single(self.port));
+        let mut denying = entrance::denying(&explanation, side, &asked).unwrap_or_default();
+        denying.sort_unstable();
+        denying.dedup();
+        match denying.is_empty() {
+            true => (Guard::Isolation, cx.engine.isolated_by(workload, side)),
+            false => (Guard::Denial, denying),
+        }
     }
 
     fn is_refused_by(&self, cx: &Context<'_>, side: Direction) -> bool {

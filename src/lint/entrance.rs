@@ -3,23 +3,37 @@
 //!
 //! Refuses to know who should get in.
 
+mod denial;
+mod told;
+
+pub use denial::{denied_exit, denies_any, denying, every_address};
+pub use told::{names_of, others};
+
 use super::unjudged::Unjudged;
 use super::{Context, plugin_selectors};
 use crate::cluster::{Cluster, PolicyId, WorkloadId};
-use crate::diagnostic::Diagnostic;
 use crate::engine::program::{End, StageName};
 use crate::engine::{
     AddressRange, CiliumSelector, ConnectionSet, Endpoint, Engine, Entity, PodView, PolicyRef,
-    PolicyTrace, RuleRef, RuleTrace, SideTrace,
+    PolicyTrace, RuleRef, RuleTrace, SideTrace, StageTrace,
 };
 use crate::k8s::{
     Action, CiliumMeaning, CiliumPeers, Direction, LabelSelector, NetworkPolicyPeer,
     NetworkPolicyPort, NetworkPolicyRule, PortReference, Protocol, Truth,
 };
 use crate::source::Span;
-use std::collections::HashSet;
+
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
+
+/// How policies close a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Guard {
+    /// They isolate the pods, and their rules say who gets in.
+    Isolation,
+    /// They deny it to those who are meant to get in.
+    Denial,
+}
 
 /// A port that policies guard.
 #[derive(Clone, Debug)]
@@ -30,7 +44,10 @@ pub struct Entrance<'c> {
     pub protocol: Protocol,
     /// The port of the pods.
     pub port: u16,
-    /// The policies of every kind that isolate the pods for ingress, in order; at least one.
+    /// How they close it.
+    pub guard: Guard,
+    /// The policies of every kind that isolate the pods for ingress, or deny, in order; at least
+    /// one.
     pub policies: Vec<PolicyRef>,
     /// The rules of NetworkPolicies that let somebody in at this port, with the place in their
     /// policy.
@@ -46,13 +63,15 @@ pub struct Entrance<'c> {
 
 impl<'c> Entrance<'c> {
     /// The guarded port, as the side of its pods on which anybody enters tells it; `None` where
-    /// nobody guards it, or where cluster-wide policies have a word in it.
+    /// nobody guards it, or where a tier before the NetworkPolicies may let somebody in.
     pub(super) fn guarded(
         cluster: &Cluster,
         side: &SideTrace<'c>,
         (workload, protocol, port): (WorkloadId, Protocol, u16),
     ) -> Option<Self> {
-        let policies = guards(side)?;
+        let policies = guards(side, |rule| {
+            rule.ports.matches.possible.contains(protocol, port)
+        })?;
         let (mut rules, mut plugin_rules) = (Vec::new(), Vec::new());
         let mut at_ports_of_services = Vec::new();
         let mut by_plugins = policies.iter();
@@ -87,6 +106,7 @@ impl<'c> Entrance<'c> {
             workload,
             protocol,
             port,
+            guard: Guard::Isolation,
             policies,
             rules,
             plugin_rules,
@@ -224,41 +244,6 @@ impl<'c> Entrance<'c> {
             peers.is_empty() || peers.iter().any(|peer| is_meant(policy, peer))
         })
     }
-
-    /// The finding with the policies that guard the port, and who gets in.
-    #[must_use]
-    pub fn point_out(&self, cluster: &Cluster, mut finding: Diagnostic) -> Diagnostic {
-        const SHOWN: usize = 3;
-        let workload = cluster.workload_name(self.workload);
-        for policy in self.policies.iter().take(SHOWN) {
-            if let Some(span) = name_of(cluster, *policy) {
-                finding = finding.related(span, format!("isolates `{workload}` for ingress"));
-            }
-        }
-        match self.policies.len().saturating_sub(SHOWN) {
-            0 => {}
-            1 => finding = finding.note("one more policy isolates these pods"),
-            more => finding = finding.note(format!("{more} more policies isolate these pods")),
-        }
-        let peers = self
-            .rules
-            .iter()
-            .flat_map(|(_, _, rule)| rule.peers.items());
-        let by_plugin = self.plugin_rules.iter().flat_map(|rule| in_words_of(*rule));
-        // Several policies may admit the same, and not one after the other.
-        let mut told = HashSet::new();
-        let admitted = peers.map(in_words).chain(by_plugin);
-        let admitted: Vec<String> = admitted.filter(|it| told.insert(it.clone())).collect();
-        let who = match admitted.len() {
-            0 => "nobody".to_owned(),
-            few if few <= SHOWN => admitted.join(", "),
-            _ => format!("{} and others", admitted[..SHOWN].join(", ")),
-        };
-        finding.note(format!(
-            "on {} {} these policies let in {who}",
-            self.protocol, self.port
-        ))
-    }
 }
 
 /// The side of a workload on which anybody enters, and who may is for its rules to say; `None`
@@ -280,29 +265,6 @@ pub(super) fn side<'c>(
     let explanation = engine.judge().explain(&anybody(), &pods);
     let way = explanation.ways.into_iter().next()?;
     Some(way.ingress)
-}
-
-/// Further ports in words, the first few by name; `None` for none.
-#[must_use]
-pub fn others<'e, 'c: 'e>(
-    cluster: &Cluster,
-    entrances: impl ExactSizeIterator<Item = &'e Entrance<'c>>,
-) -> Option<String> {
-    const SHOWN: usize = 5;
-    let more = entrances.len().saturating_sub(SHOWN);
-    let in_words = |entrance: &Entrance<'_>| {
-        let workload = cluster.workload_name(entrance.workload);
-        format!("`{workload}` on {} {}", entrance.protocol, entrance.port)
-    };
-    let shown: Vec<String> = entrances.take(SHOWN).map(in_words).collect();
-    if shown.is_empty() {
-        return None;
-    }
-    let shown = shown.join(", ");
-    Some(match more {
-        0 => shown,
-        more => format!("{shown} and {more} more"),
-    })
 }
 
 /// How a workload is isolated for egress.
@@ -337,7 +299,7 @@ pub fn guarded_exit(
         return None;
     }
     Some(GuardedExit {
-        policies: guards(egress)?,
+        policies: guards(egress, |_| true)?,
         to_anybody: egress.verdict.possible().clone(),
     })
 }
@@ -420,36 +382,6 @@ pub fn name_of(cluster: &Cluster, policy: PolicyRef) -> Option<Span> {
     policy.meta(cluster).map(|meta| meta.name.span)
 }
 
-/// Whom a rule of a CNI plugin's lets in.
-fn in_words_of(rule: RuleRef<'_>) -> Vec<String> {
-    let RuleRef::Cilium(_, rule) = rule else {
-        return vec!["what the Calico rules allow".to_owned()];
-    };
-    if rule.meaning() == CiliumMeaning::Everybody {
-        return vec!["everybody".to_owned()];
-    }
-    let fields = rule.peer_fields.iter();
-    let words = fields.flat_map(|field| match &field.peers {
-        CiliumPeers::Endpoints(selectors) => selectors
-            .iter()
-            .map(|selector| match selector.is_empty() {
-                true => "every pod of the namespace".to_owned(),
-                false => format!("pods with `{selector}`"),
-            })
-            .collect(),
-        CiliumPeers::Entities(entities) => {
-            let names = entities.iter().map(|entity| entity.value.name());
-            names.map(|name| format!("`{name}`")).collect()
-        }
-        CiliumPeers::Cidrs(cidrs) => cidrs
-            .iter()
-            .map(|cidr| format!("`{}`", cidr.value))
-            .collect(),
-        _ => vec![format!("those of `{}`", field.name)],
-    });
-    words.collect()
-}
-
 /// Which pods a rule of a CNI plugin's may mean, as seen from a namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PodsMeant {
@@ -514,12 +446,24 @@ pub fn anybody<'c>() -> Endpoint<'c> {
 /// all of their text is known, and their order does not matter. What is denied before anything is
 /// allowed only takes from that. Where rules stand in order, what is denied to anybody may come
 /// before what allows it.
-fn guards(side: &SideTrace<'_>) -> Option<Vec<PolicyRef>> {
+///
+/// Tiers before the NetworkPolicies only take from it as well where none of their rules of which
+/// `counts` holds accepts anything; those behind are not asked about pods that are isolated.
+fn guards(side: &SideTrace<'_>, counts: impl Fn(&RuleTrace<'_>) -> bool) -> Option<Vec<PolicyRef>> {
     let policies = side.policies(StageName::NetworkPolicies);
-    let has_tiers = side
-        .stages
-        .iter()
-        .any(|stage| !matches!(stage.name, StageName::NetworkPolicies | StageName::Denies));
+    let may_accept = |stage: &StageTrace<'_>| match stage.name {
+        StageName::NetworkPolicies | StageName::Denies | StageName::Baseline => false,
+        StageName::Admin | StageName::CalicoTier(_) => {
+            let rules = stage.policies.iter().flat_map(|policy| &policy.rules);
+            let mut counting = rules.filter(|rule| counts(rule));
+            !stage.is_placed || counting.any(|rule| rule.is_opaque || rule.action == Action::Accept)
+        }
+        StageName::NotJudged
+        | StageName::EgressFirewall
+        | StageName::PrimaryNetworks
+        | StageName::Isolation => true,
+    };
+    let has_tiers = side.stages.iter().any(may_accept);
     let is_clear = |rule: &RuleTrace<'_>| {
         !rule.is_opaque
             && match rule.action {
@@ -546,19 +490,4 @@ fn keeps_out_anybody(side: &SideTrace<'_>, counts: impl Fn(&RuleTrace<'_>) -> bo
     let mut rules = side.rules_of(StageName::Denies);
     rules
         .any(|rule| (rule.peers.truth != Truth::False || names_entities(rule.rule)) && counts(rule))
-}
-
-fn in_words(peer: &NetworkPolicyPeer) -> String {
-    if let Some(block) = peer.ip_block.get() {
-        return format!("`{}`", block.cidr.value);
-    }
-    let pods = match peer.pod_selector.get() {
-        Some(pods) if !pods.is_empty() => format!("pods with `{pods}`"),
-        _ => "every pod".to_owned(),
-    };
-    match peer.namespace_selector.get() {
-        None => format!("{pods} of the namespace"),
-        Some(namespaces) if namespaces.is_empty() => format!("{pods} of all namespaces"),
-        Some(namespaces) => format!("{pods} of namespaces with `{namespaces}`"),
-    }
 }

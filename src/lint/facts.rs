@@ -83,7 +83,7 @@ impl<'a> Context<'a> {
 
     /// The side of a workload on which anybody enters: of all of its ports, which are asked about
     /// one after the other.
-    fn entering(&self, workload: WorkloadId) -> Option<Arc<SideTrace<'a>>> {
+    pub(super) fn entering(&self, workload: WorkloadId) -> Option<Arc<SideTrace<'a>>> {
         let last = lock(&self.facts.entering).clone();
         if let Some((_, side)) = last.filter(|(last, _)| *last == workload) {
             return side;

@@ -254,15 +254,18 @@ impl<'c> WayIn<'c> {
         }
     }
 
-    /// Those of them that are guarded.
+    /// One of them, where it is guarded, and not on purpose closed to those who come this way.
     #[must_use]
-    pub fn entrances(&self, cx: &Context<'c>) -> Vec<Arc<Entrance<'c>>> {
-        let guard = |(id, protocol, port)| cx.entrance(id, protocol, port);
-        let is_meant_open = |entrance: &Arc<Entrance<'_>>| match self.source {
+    pub fn entrance(
+        &self,
+        cx: &Context<'c>,
+        (workload, protocol, port): (WorkloadId, Protocol, u16),
+    ) -> Option<Arc<Entrance<'c>>> {
+        let entrance = cx.entrance(workload, protocol, port)?;
+        let is_meant_open = match self.source {
             Traffic::Clients(_) => !entrance.keeps_out_clients,
             Traffic::Controller(_) | Traffic::Router | Traffic::Inside => true,
         };
-        let entrances = self.ports(cx).into_iter().filter_map(guard);
-        entrances.filter(is_meant_open).collect()
+        is_meant_open.then_some(entrance)
     }
 }

@@ -3,7 +3,7 @@
 use crate::cluster::platform::Distribution;
 use crate::cluster::{Cni, PluginPolicyId, PolicyId, WorkloadId};
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::engine::{AddressRange, ConnectionSet, Endpoint, Entity, PolicyRef};
+use crate::engine::{AddressRange, ConnectionSet, Endpoint, Entity, PolicyRef, PortSet};
 use crate::k8s::{
     CiliumAddresses, CiliumPeers, Direction, IpBlock, NetworkPolicyRule, PluginSpec, Product,
     Protocol,
@@ -34,6 +34,9 @@ declare_rule! {
     /// A Cilium rule for the entity `kube-apiserver` on 443 alone does not do where the API server
     /// listens on another port: on K3s, RKE2, OpenShift and the like, or where a policy names the
     /// usual address of such a cluster's Service.
+    ///
+    /// It also reports pods that a policy denies the API server on its ports, whatever others
+    /// allow: a cluster-wide policy, an `EgressFirewall`, or a deny rule of Cilium or Calico.
     ///
     /// Cilium and Calico policies count where their plugin is in use. In Cilium policies the
     /// API server is the entity `kube-apiserver`. Namespaces with policies that npcheck does
@@ -132,11 +135,20 @@ impl Rule for ApiserverEgressBlocked {
         let unjudged = cx.unjudged();
         // With whether only the port of its Service is open.
         let mut blocked: BTreeMap<(Vec<PolicyRef>, bool), Clients<'_>> = BTreeMap::new();
+        let mut denied: BTreeMap<Vec<PolicyRef>, Clients<'_>> = BTreeMap::new();
+        let ends = match entrance::denies_any(cx, Direction::Egress) {
+            true => api_server::ends(cx),
+            false => Vec::new(),
+        };
         let api_clients = cx.api_clients();
         for id in cluster.workload_ids() {
             let Some(evidence) = api_clients.evidence(id) else {
                 continue;
             };
+            if let Some(policies) = entrance::denied_exit(cx, id, &ends, &usual_ports()) {
+                denied.entry(policies).or_default().push((id, evidence));
+                continue;
+            }
             let Some(exit) = entrance::guarded_exit(cx.engine, &unjudged, id) else {
                 continue;
             };
@@ -170,7 +182,85 @@ impl Rule for ApiserverEgressBlocked {
                 cx.report(finding);
             }
         }
+        for (policies, clients) in denied {
+            if let Some(finding) = describe_denied(cx, &policies, &clients) {
+                cx.report(finding);
+            }
+        }
     }
+}
+
+/// The ports on which the API server is asked for in nearly every cluster.
+fn usual_ports() -> ConnectionSet {
+    ConnectionSet::of(
+        Protocol::Tcp,
+        PortSet::from_ranges([(443, 443), (6443, 6443)]),
+    )
+}
+
+/// Pods that rules deny the API server, whatever other policies allow.
+fn describe_denied(
+    cx: &Context<'_>,
+    policies: &[PolicyRef],
+    clients: &[(WorkloadId, Evidence<'_>)],
+) -> Option<Diagnostic> {
+    let cluster = cx.cluster;
+    let (span, others) = policies.split_first()?;
+    let span = entrance::name_of(cluster, *span)?;
+    let who = who(cx, clients);
+    let denying = entrance::names_of(cluster, policies);
+    let message = format!("{who} to the Kubernetes API, but {denying} TCP 443 and 6443 to it");
+    let mut finding = cx
+        .finding(span, message)
+        .about(cx.object_of(policies[0]), "")
+        .label("denies the API server on its ports, whatever other policies allow");
+    for span in others
+        .iter()
+        .filter_map(|it| entrance::name_of(cluster, *it))
+    {
+        finding = finding.related(span, "denies it as well");
+    }
+    finding = point_out(cx, finding, clients);
+    Some(finding.help(
+        "accept the API server's addresses on its ports in a rule that comes before the one that denies, or leave them out of what it denies",
+    ))
+}
+
+fn who(cx: &Context<'_>, clients: &[(WorkloadId, Evidence<'_>)]) -> String {
+    match clients {
+        [(only, _)] => format!("`{}` talks", cx.cluster.workload_name(*only)),
+        several => format!("{} workloads talk", several.len()),
+    }
+}
+
+/// The finding with what says that they use the API, and who they are.
+fn point_out(
+    cx: &Context<'_>,
+    finding: Diagnostic,
+    clients: &[(WorkloadId, Evidence<'_>)],
+) -> Diagnostic {
+    let (first, evidence) = &clients[0];
+    let name = cx.cluster.workload_name(*first);
+    let finding = match evidence {
+        Evidence::Bound(binding) => finding.related(
+            binding.meta.name.span,
+            format!(
+                "grants `{}` to the service account of `{name}`",
+                binding.role
+            ),
+        ),
+        Evidence::Program(image) => {
+            finding.note(format!("`{name}` runs `{image}`, which needs the API"))
+        }
+    };
+    if clients.len() < 2 {
+        return finding;
+    }
+    let names = clients
+        .iter()
+        .map(|(id, _)| format!("`{}`", cx.cluster.workload_name(*id)));
+    let names: Vec<String> = names.collect();
+    finding.note(format!("cut off: {}", names.join(", ")))
 }
 
 fn network_policies(policies: &[PolicyRef]) -> impl Iterator<Item = PolicyId> + '_ {
@@ -348,12 +438,7 @@ fn describe(
     is_at_service: bool,
     clients: &[(WorkloadId, Evidence<'_>)],
 ) -> Option<Diagnostic> {
-    let cluster = cx.cluster;
-    let (first, evidence) = &clients[0];
-    let who = match clients {
-        [_] => format!("`{}` talks", cluster.workload_name(*first)),
-        several => format!("{} workloads talk", several.len()),
-    };
+    let who = who(cx, clients);
     let of_services = network_policies(policies).find_map(|id| block_of_services(cx, id));
     let (what, label) = match is_at_service {
         true => (
@@ -370,27 +455,8 @@ fn describe(
         ),
     };
     let message = format!("{who} to the Kubernetes API, but {what}");
-    let mut finding = anchored(cx, policies, message)?.label(label);
-    let name = cluster.workload_name(*first);
-    finding = match evidence {
-        Evidence::Bound(binding) => finding.related(
-            binding.meta.name.span,
-            format!(
-                "grants `{}` to the service account of `{name}`",
-                binding.role
-            ),
-        ),
-        Evidence::Program(image) => {
-            finding.note(format!("`{name}` runs `{image}`, which needs the API"))
-        }
-    };
-    if clients.len() > 1 {
-        let names = clients
-            .iter()
-            .map(|(id, _)| format!("`{}`", cluster.workload_name(*id)));
-        let names: Vec<String> = names.collect();
-        finding = finding.note(format!("cut off: {}", names.join(", ")));
-    }
+    let finding = anchored(cx, policies, message)?.label(label);
+    let mut finding = point_out(cx, finding, clients);
     if is_at_service {
         return Some(finding.help("allow TCP 6443 (MicroK8s: 16443) beside 443 in the rule with `toEntities: [kube-apiserver]`"));
     }

@@ -2,7 +2,7 @@
 
 use crate::cluster::WorkloadId;
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::engine::PolicyRef;
+use crate::engine::{Endpoint, Entity};
 use crate::k8s::{NetworkPolicyPeer, Protocol};
 use crate::lint::callers::{self, Caller};
 use crate::lint::controllers::{self, Carrier, Home};
@@ -22,6 +22,9 @@ declare_rule! {
     /// `Route`, a `LoadBalancer` or `NodePort` Service, `externalIPs` or a `hostPort`, and is
     /// isolated for ingress, where no policy admits anything on that port that could be the
     /// controller, the load balancer or an outside client.
+    ///
+    /// It also reports one where a policy denies the port to every controller in the manifests
+    /// that may serve it: a cluster-wide policy, or a deny rule of Cilium or Calico.
     ///
     /// ## Why is this bad?
     ///
@@ -140,20 +143,19 @@ impl Rule for EntrypointBlocked {
         let mut blocked: BTreeMap<(WorkloadId, Protocol, u16), Blocked<'_>> = BTreeMap::new();
         let inside = closed_inside(cx);
         // Thousands of ways may lead to the same pods: whoever comes by one is asked about once.
-        let mut asked: BTreeMap<_, bool> = BTreeMap::new();
+        let mut asked: BTreeMap<_, Option<Arc<Entrance<'_>>>> = BTreeMap::new();
         let ways: Vec<Rc<WayIn<'_>>> = (ways_in(cx).into_iter().chain(inside))
             .map(Rc::new)
             .collect();
         let served = Served::new(cx, &ways);
         for way in ways {
-            for entrance in way.entrances(cx) {
-                let key = (entrance.workload, entrance.protocol, entrance.port);
-                let is_open = asked
+            for key in way.ports(cx) {
+                let closed = asked
                     .entry((key, bringer(&way), way.home))
-                    .or_insert_with(|| is_open(cx, &way, &entrance, &served));
-                if *is_open {
+                    .or_insert_with(|| closed(cx, &way, key, &served));
+                let Some(entrance) = closed.clone() else {
                     continue;
-                }
+                };
                 match blocked.entry(key) {
                     Entry::Occupied(mut known) => known.get_mut().others.add(&way.object),
                     Entry::Vacant(place) => {
@@ -167,9 +169,14 @@ impl Rule for EntrypointBlocked {
             }
         }
         // What the same policies close is one cause, and one rule opens all of it.
-        let mut by_cause: BTreeMap<(Vec<PolicyRef>, Traffic), Vec<Blocked<'_>>> = BTreeMap::new();
+        let mut by_cause: BTreeMap<_, Vec<Blocked<'_>>> = BTreeMap::new();
         for blocked in blocked.into_values() {
-            let cause = (blocked.entrance.policies.clone(), blocked.way.source);
+            let entrance = &blocked.entrance;
+            let cause = (
+                entrance.guard,
+                entrance.policies.clone(),
+                blocked.way.source,
+            );
             by_cause.entry(cause).or_default().push(blocked);
         }
         for blocked in by_cause.into_values() {
@@ -230,6 +237,49 @@ impl Served {
     }
 }
 
+/// A port that a way leads to, where policies close it to whoever brings its traffic.
+fn closed<'c>(
+    cx: &Context<'c>,
+    way: &WayIn<'c>,
+    key: (WorkloadId, Protocol, u16),
+    served: &Served,
+) -> Option<Arc<Entrance<'c>>> {
+    let guarded = way.entrance(cx, key);
+    let closed = guarded.filter(|entrance| !is_open(cx, way, entrance, served));
+    closed.or_else(|| denied(cx, way, key, served).map(Arc::new))
+}
+
+/// The same where policies deny it to every controller that may bring the traffic, as far as the
+/// manifests have its pods. Clients from outside are denied on purpose.
+fn denied<'c>(
+    cx: &Context<'c>,
+    way: &WayIn<'c>,
+    key: (WorkloadId, Protocol, u16),
+    served: &Served,
+) -> Option<Entrance<'c>> {
+    let Traffic::Controller(carrier) = way.source else {
+        return None;
+    };
+    if !cx.settings.ingress_controllers.is_empty() {
+        return None;
+    }
+    let cluster = cx.cluster;
+    let is_home = |id: &WorkloadId| {
+        let namespace = cluster.workload(*id).namespace;
+        way.home
+            .is_none_or(|home| cluster.namespace(namespace).name == home)
+    };
+    let controllers: Vec<Endpoint<'_>> = match carrier.is_cilium() {
+        true => vec![Endpoint::Entity(Entity::Ingress)],
+        false => controllers::certain(cx, carrier)
+            .into_iter()
+            .filter(|id| is_home(id) && *id != key.0 && !served.has(way, *id))
+            .map(|id| Endpoint::workload(cluster, id))
+            .collect(),
+    };
+    Entrance::denied(cx, &controllers, key)
+}
+
 /// Whether a rule lets in the outside, or somebody who could bring its traffic.
 fn is_open(cx: &Context<'_>, way: &WayIn<'_>, entrance: &Entrance<'_>, served: &Served) -> bool {
     let source = way.source;
@@ -284,8 +334,7 @@ impl Blocked<'_> {
     /// `ports` are all of the pods' that the same policies close, of which this is one.
     fn describe(&self, cx: &Context<'_>, ports: &BTreeSet<(Protocol, u16)>) -> Diagnostic {
         let (cluster, entrance) = (cx.cluster, &self.entrance);
-        let workload = cluster.workload_name(entrance.workload);
-        let (protocol, port) = (entrance.protocol, entrance.port);
+        let port = entrance.port;
         let way = &self.way;
         let who = match way.source {
             Traffic::Controller(it) if it.is_cilium() => "Cilium's proxy",
@@ -296,7 +345,7 @@ impl Blocked<'_> {
             Traffic::Clients(_) => "clients from outside",
             Traffic::Inside => "anybody",
         };
-        let message = format!("no policy lets {who} reach `{workload}` on {protocol} {port}");
+        let message = entrance.closed_to(cluster, who);
         let label = match way.source {
             Traffic::Clients(Balancing::LoadBalancer) => {
                 format!("of type `LoadBalancer`, with port {port} of those pods behind it")
@@ -351,7 +400,8 @@ impl Blocked<'_> {
         if !self.others.is_empty() {
             finding = finding.note(format!("also behind: {}", self.others));
         }
-        finding.help(self.help(cx, ports))
+        let remedy = entrance.remedy_of_denial(cluster, who);
+        finding.help(remedy.unwrap_or_else(|| self.help(cx, ports)))
     }
 
     fn host_network_controller(&self, cx: &Context<'_>) -> Option<WorkloadId> {

@@ -4,8 +4,9 @@ use crate::cluster::WorkloadId;
 use crate::cluster::platform::Distribution;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::engine::program::StageName;
-use crate::engine::{Endpoint, PolicyRef, RuleRef, SideTrace};
-use crate::k8s::{Direction, NetworkPolicyPeer, NetworkPolicyRule, Protocol};
+use crate::engine::{ConnectionSet, Endpoint, PolicyRef, PortSet, RuleRef, SideTrace};
+use crate::k8s::{Action, Direction, NetworkPolicyPeer, NetworkPolicyRule, Protocol};
+use crate::lint::entrance::Guard;
 use crate::lint::{
     Category, Context, Rule, RuleMeta, declare_rule, dns, entrance, hypothetical, words,
 };
@@ -16,7 +17,7 @@ declare_rule! {
     /// ## What it does
     ///
     /// Reports policies that isolate the cluster's resolver for ingress, where no rule lets
-    /// other pods reach its DNS port.
+    /// other pods reach its DNS port, and those that deny it to workloads whatever others allow.
     ///
     /// CoreDNS runs in `kube-system` on almost every cluster, whether or not its manifest is
     /// here, and OpenShift's resolver in `openshift-dns`. So a default deny for ingress in that
@@ -96,7 +97,9 @@ struct Guarded {
     namespace: String,
     /// The resolver, where it is among the workloads.
     workload: Option<WorkloadId>,
-    /// The policies that isolate it, in order.
+    /// How policies close it.
+    guard: Guard,
+    /// The policies that isolate it, or deny it to those that cannot ask it, in order.
     policies: Vec<PolicyRef>,
     /// Those that cannot ask it, whatever is missing.
     cut_off: BTreeSet<WorkloadId>,
@@ -215,23 +218,37 @@ fn guarded(
             let explanation = judge.explain(anybody, resolver);
             let side = &explanation.ways.first()?.ingress;
             let policies: Vec<PolicyRef> = side.isolating().map(|policy| policy.policy).collect();
-            (!policies.is_empty()).then(|| (policies, admits_others(side, port)))
+            let mut rules = side.rules();
+            let may_deny = rules.any(|rule| rule.action == Action::Deny);
+            let admits_others = policies.is_empty() || admits_others(side, port);
+            (may_deny || !policies.is_empty()).then_some((policies, admits_others))
         })?;
     // One end of many pairs, so that a rule for each client is not compared with every other one.
     let destination = judge.prepare(Direction::Ingress, resolver);
-    let is_cut_off = |id: &WorkloadId| {
+    let asked = ConnectionSet::of(Protocol::Udp, PortSet::single(port));
+    let asked = asked.union(&ConnectionSet::of(Protocol::Tcp, PortSet::single(port)));
+    let mut denying = BTreeSet::new();
+    let mut is_cut_off = |id: &WorkloadId| {
         let client = Endpoint::workload(cluster, *id);
         let source = judge.prepare(Direction::Egress, &client);
         let explanation = judge.decide(&source, &destination);
-        explanation.ways.iter().all(|way| {
-            let denied = way.ingress.verdict.denied();
-            denied.contains(Protocol::Udp, port) && denied.contains(Protocol::Tcp, port)
-        })
+        let policies = entrance::denying(&explanation, Direction::Ingress, &asked);
+        denying.extend(policies.iter().flatten().copied());
+        policies.is_some()
     };
-    let cut_off = clients.iter().copied().filter(is_cut_off).collect();
+    let mut cut_off: BTreeSet<WorkloadId> = BTreeSet::new();
+    cut_off.extend(clients.iter().filter(|id| is_cut_off(id)));
+    let (guard, policies) = match denying.is_empty() {
+        true => (Guard::Isolation, policies),
+        false => (Guard::Denial, denying.into_iter().collect()),
+    };
+    if policies.is_empty() {
+        return None;
+    }
     Some(Guarded {
         namespace: namespace.to_owned(),
         workload,
+        guard,
         policies,
         cut_off,
         admits_others,
@@ -285,9 +302,19 @@ fn describe(cx: &Context<'_>, closed: &Guarded) -> Option<Diagnostic> {
         1 => "it",
         _ => "them",
     };
-    let message = format!(
-        "{who} cannot resolve names: no rule lets {them} reach the resolver in `{namespace}`"
-    );
+    let (why, label, also) = match closed.guard {
+        Guard::Isolation => (
+            format!("no rule lets {them} reach"),
+            "isolates the resolver for ingress",
+            "isolates it as well",
+        ),
+        Guard::Denial => (
+            format!("{} {them}", entrance::names_of(cluster, &closed.policies)),
+            "denies the resolver's DNS port, whatever other policies allow",
+            "denies it as well",
+        ),
+    };
+    let message = format!("{who} cannot resolve names: {why} the resolver in `{namespace}`");
     let mut finding = cx
         .finding(span, message)
         .about(cx.object_of(closed.policies[0]), "spec")
@@ -295,10 +322,10 @@ fn describe(cx: &Context<'_>, closed: &Guarded) -> Option<Diagnostic> {
             Some(_) => Severity::Error,
             None => Severity::Warning,
         })
-        .label("isolates the resolver for ingress");
+        .label(label);
     for policy in closed.policies.iter().skip(1).take(SHOWN) {
         if let Some(span) = entrance::name_of(cluster, *policy) {
-            finding = finding.related(span, "isolates it as well");
+            finding = finding.related(span, also);
         }
     }
     let names: Vec<String> = closed
@@ -312,6 +339,11 @@ fn describe(cx: &Context<'_>, closed: &Guarded) -> Option<Diagnostic> {
     if closed.workload.is_none() {
         finding = finding.note(format!(
             "the resolver itself is not in the manifests; most clusters run it in `{namespace}`"
+        ));
+    }
+    if closed.guard == Guard::Denial {
+        return Some(finding.help(
+            "accept UDP and TCP on the resolver's DNS port in a rule that comes before the one that denies",
         ));
     }
     Some(finding.help(format!(

@@ -3,13 +3,13 @@
 use crate::cluster::platform::{self, Distribution};
 use crate::cluster::{NamespaceId, ServiceId, WorkloadId};
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::engine::PolicyRef;
+use crate::engine::{Endpoint, PolicyRef};
 use crate::k8s::{
     LabelSelector, Labels, Monitor, MonitorEndpoint, NetworkPolicyPeer, PortReference, Protocol,
     Truth, Workload,
 };
 use crate::lint::callers::Caller;
-use crate::lint::entrance::{self, Entrance};
+use crate::lint::entrance::{self, Entrance, Guard};
 use crate::lint::words::NameList;
 use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, snippet};
 use crate::source::Span;
@@ -22,7 +22,8 @@ declare_rule! {
     ///
     /// Reports a port that a `ServiceMonitor`, `PodMonitor` or `prometheus.io/scrape`
     /// annotation says to scrape, on pods that are isolated for ingress, where no policy admits
-    /// a scraper on that port.
+    /// a scraper on that port, or where a policy denies the port to every scraper in the
+    /// manifests.
     ///
     /// ## Why is this bad?
     ///
@@ -143,6 +144,7 @@ impl Rule for ScrapeBlocked {
             let (workload, port) = key;
             let entrance = cx.entrance(workload, Protocol::Tcp, port);
             let closed = entrance.filter(|entrance| is_closed(cx, entrance));
+            let closed = closed.or_else(|| denied(cx, workload, port).map(Arc::new));
             let blocked = closed.map(|entrance| Blocked {
                 entrance,
                 first: target,
@@ -157,7 +159,7 @@ impl Rule for ScrapeBlocked {
         for blocked in targets.into_values().flatten() {
             let entrance = &blocked.entrance;
             let cause = match is_scraper_known {
-                true => Cause::Policies(entrance.policies.clone()),
+                true => Cause::Policies(entrance.guard, entrance.policies.clone()),
                 false => Cause::Annotations(cx.cluster.workload(entrance.workload).namespace),
             };
             by_cause.entry(cause).or_default().push(blocked);
@@ -188,8 +190,8 @@ impl Blocked<'_> {
 /// What several closed ports have in common.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Cause {
-    /// The policies that close them.
-    Policies(Vec<PolicyRef>),
+    /// The policies that close them, and how.
+    Policies(Guard, Vec<PolicyRef>),
     /// Their namespace, where annotations ask and no scraper is among the manifests.
     Annotations(NamespaceId),
 }
@@ -438,6 +440,20 @@ fn is_closed(cx: &Context<'_>, entrance: &Entrance<'_>) -> bool {
         && !entrance.plugin_admits(cx.engine, is_scraper)
 }
 
+/// The port of pods, where policies deny it to every scraper of which the manifests have the pods.
+fn denied<'c>(cx: &Context<'c>, workload: WorkloadId, port: u16) -> Option<Entrance<'c>> {
+    let cluster = cx.cluster;
+    let namespaces = &cx.settings.monitoring_namespaces;
+    let is_meant = |id: &WorkloadId| {
+        let namespace = cluster.workload(*id).namespace;
+        *id != workload
+            && (namespaces.is_empty() || namespaces.contains(&cluster.namespace(namespace).name))
+    };
+    let scrapers = Caller::Scraper.certain(cx).filter(is_meant);
+    let scrapers: Vec<Endpoint<'_>> = scrapers.map(|id| Endpoint::workload(cluster, id)).collect();
+    Entrance::denied(cx, &scrapers, (workload, Protocol::Tcp, port))
+}
+
 fn is_scraped(annotations: &Labels) -> bool {
     annotations.get("prometheus.io/scrape") == Some("true")
 }
@@ -464,8 +480,12 @@ fn describe(cx: &Context<'_>, cause: &Cause, closed: &[Blocked<'_>]) -> Diagnost
     } = &closed[0];
     let workload = cluster.workload_name(entrance.workload);
     let port = entrance.port;
-    let message =
-        format!("no policy lets a scraper reach the metrics of `{workload}` on TCP {port}");
+    let message = match entrance.guard {
+        Guard::Isolation => {
+            format!("no policy lets a scraper reach the metrics of `{workload}` on TCP {port}")
+        }
+        Guard::Denial => entrance.closed_to(cluster, "the scraper"),
+    };
     let mut finding = cx
         .finding(first.span, message)
         .about(&*first.object, &*first.path)
@@ -477,7 +497,7 @@ fn describe(cx: &Context<'_>, cause: &Cause, closed: &[Blocked<'_>]) -> Diagnost
     let others = closed.iter().skip(1).map(|it| &*it.entrance);
     if let Some(others) = entrance::others(cluster, others) {
         let how = match cause {
-            Cause::Policies(_) => "blocked by the same policies",
+            Cause::Policies(..) => "blocked by the same policies",
             Cause::Annotations(_) => "blocked as well, in this namespace",
         };
         finding = finding.note(format!("{how}: {others}"));
@@ -485,6 +505,9 @@ fn describe(cx: &Context<'_>, cause: &Cause, closed: &[Blocked<'_>]) -> Diagnost
     if let Cause::Annotations(_) = cause {
         finding = finding
             .note("the manifests have no scraper; if nothing reads these annotations, remove them");
+    }
+    if let Some(remedy) = entrance.remedy_of_denial(cluster, "the scraper") {
+        return finding.help(remedy);
     }
     let namespaces = cx.settings.monitoring_namespaces.first().cloned();
     let operators = &cluster.context_objects().prometheuses;

@@ -5,9 +5,9 @@ use crate::diagnostic::{Diagnostic, Severity};
 use crate::k8s::{
     ApiExtension, ApiExtensionKind, NetworkPolicyPeer, OnFailure, Protocol, ServiceCall,
 };
-use crate::lint::api_server::may_be_api_server;
+use crate::lint::api_server::{self, may_be_api_server};
 use crate::lint::callers;
-use crate::lint::entrance::Entrance;
+use crate::lint::entrance::{Entrance, Guard};
 use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, snippet};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,6 +18,9 @@ declare_rule! {
     /// Reports a workload that the API server calls (an admission webhook, a conversion webhook
     /// or an aggregated API) and that is isolated for ingress, where the policies admit only
     /// pods on that port.
+    ///
+    /// A deny rule of Cilium or Calico that keeps the API server out counts, whatever other
+    /// policies allow.
     ///
     /// ## Why is this bad?
     ///
@@ -126,7 +129,12 @@ impl Rule for WebhookBlocked {
         let cluster = cx.cluster;
         let mut blocked: BTreeMap<(WorkloadId, u16), (Arc<Entrance<'_>>, Vec<Call<'_>>)> =
             BTreeMap::new();
-        for call in calls(cx) {
+        let calls = calls(cx);
+        let api_server = match calls.is_empty() {
+            true => Vec::new(),
+            false => api_server::ends(cx),
+        };
+        for call in calls {
             for workload in cluster.workloads_behind(call.service) {
                 let pod = &cluster.workload(workload).object;
                 let entries = cluster.service(call.service).object.ports.iter();
@@ -144,7 +152,9 @@ impl Rule for WebhookBlocked {
                             && !entrance.admits_at_service_port(cx, is_it)
                             && !entrance.admits_addresses(cx.engine)
                     };
-                    let Some(entrance) = entrance.filter(is_closed) else {
+                    let key = (workload, Protocol::Tcp, port);
+                    let denied = Entrance::denied(cx, &api_server, key).map(Arc::new);
+                    let Some(entrance) = denied.or_else(|| entrance.filter(is_closed)) else {
                         continue;
                     };
                     let (_, calls) = blocked
@@ -203,7 +213,12 @@ fn describe(cx: &Context<'_>, entrance: &Entrance<'_>, calls: &[Call<'_>]) -> Di
         false => "admit nobody there",
         true => "admit only pods",
     };
-    let message = format!("the API server cannot reach `{workload}` on TCP {port}: policies {who}");
+    let message = match entrance.guard {
+        Guard::Isolation => {
+            format!("the API server cannot reach `{workload}` on TCP {port}: policies {who}")
+        }
+        Guard::Denial => entrance.closed_to(cluster, "the API server"),
+    };
     let mut finding = cx
         .finding(first.call.service.span, message)
         .about(first.object(), first.call.path.clone())
@@ -226,6 +241,9 @@ fn describe(cx: &Context<'_>, entrance: &Entrance<'_>, calls: &[Call<'_>]) -> Di
         finding = finding.with_severity(Severity::Warning).note(
             "pods of `kube-system` get in, which only helps if the control plane connects through `konnectivity-agent`",
         );
+    }
+    if let Some(remedy) = entrance.remedy_of_denial(cluster, "the API server") {
+        return finding.help(remedy);
     }
     let port = snippet::port(Protocol::Tcp, port);
     finding.help(format!(
