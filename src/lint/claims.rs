@@ -114,6 +114,32 @@ impl Denial {
     }
 }
 
+/// The words of what the name of a policy says is denied, as `projecta` in
+/// `deny-projecta-traffic`; `None` where it denies all, may mean an exception, or does not tell.
+/// `known` are words that say no more than whom it is about.
+#[must_use]
+pub fn denied_object<'n>(name: &'n str, known: &[&str]) -> Option<Vec<&'n str>> {
+    let words = words(name);
+    let verb = words.iter().position(|word| is_one_of(word, DENY))?;
+    let is_doubtful = |word: &str| {
+        is_exception(word) || is_one_of(word, ALL) || ["default", "with"].contains(&word)
+    };
+    let (before, behind) = (&words[..verb], &words[verb + 1..]);
+    let is_about = |word: &str| is_filler(word) || known.contains(&word);
+    if words.iter().any(|word| is_doubtful(word)) || !before.iter().all(|word| is_about(word)) {
+        return None;
+    }
+    // `deny-egress-monitoring` may be a denial with an exception.
+    let is_clear = match behind {
+        [first, second, ..] if direction(first).is_some() => ["to", "from"].contains(second),
+        _ => true,
+    };
+    let object = behind.iter().copied();
+    let object = object.filter(|word| direction(word).is_none() && !is_about(word));
+    let object: Vec<&str> = object.collect();
+    (is_clear && !object.is_empty()).then_some(object)
+}
+
 /// Whether the name of a policy says that it allows something, in one of these directions or
 /// without naming any.
 #[must_use]
@@ -336,6 +362,29 @@ fn direction(word: &str) -> Option<Direction> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_say_what_is_denied() {
+        for (name, expected) in [
+            ("deny-projecta-traffic", Some("projecta")),
+            ("deny-phi-zone-egress", Some("phi zone")),
+            ("deny-egress-to-phi", Some("phi")),
+            ("web-deny-from-lab", Some("lab")),
+            ("block-database", Some("database")),
+            ("deny-web", None),
+            ("deny-all-dns", None),
+            ("default-deny-monitoring", None),
+            ("deny-egress-monitoring", None),
+            ("deny-lab-except-ci", None),
+            ("deny-other-namespaces", None),
+            ("deny-egress", None),
+            ("allow-lab-deny-ci", None),
+        ] {
+            let object = denied_object(name, &["web"]);
+            let object = object.map(|words| words.join(" "));
+            assert_eq!(object.as_deref(), expected, "{name}");
+        }
+    }
 
     fn in_words(denial: Option<Denial>) -> String {
         denial.map_or_else(String::new, |denial| {

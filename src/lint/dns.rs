@@ -25,6 +25,22 @@ pub const PORT: u16 = 53;
 /// The port that OpenShift's resolver pods listen on, behind a Service on 53.
 pub const OPENSHIFT_PORT: u16 = 5353;
 
+/// Whether a port may be a resolver's. Those without privileges listen on ports that are
+/// called after it: 1053, 5353, 8053; and 853 is DNS over TLS.
+#[must_use]
+pub fn may_be_dns(port: &NetworkPolicyPort) -> bool {
+    let Some(first) = port.port.get() else {
+        return true;
+    };
+    match (&first.value, port.end_port.get()) {
+        (PortReference::Name(_), _) => true,
+        (PortReference::Number(first), Some(last)) => {
+            (*first..=last.value).any(|number| number % 100 == PORT)
+        }
+        (PortReference::Number(number), None) => number % 100 == PORT,
+    }
+}
+
 /// Whether an entry of `ports` is written for a resolver: 53, 5353, a short range around
 /// them, or a name that says so.
 #[must_use]

@@ -3,8 +3,9 @@
 //!
 //! Refuses to call anything missing; that is for rules to say.
 
+use super::containment::PodSet;
 use super::unjudged::Unjudged;
-use super::{Context, containment};
+use super::{Context, containment, dns};
 use crate::cluster::platform;
 use crate::cluster::{Cluster, NamespaceId, PolicyId, WorkloadId};
 use crate::diagnostic::FixClass;
@@ -36,6 +37,28 @@ pub fn isolates_the_same_pods(
             )
     };
     cluster.policies_in(inner.namespace).find(isolates)
+}
+
+/// Whether a rule of the namespace opens some of the same pods to addresses, for more than DNS.
+#[must_use]
+pub fn opens_addresses(cx: &Context<'_>, id: PolicyId, direction: Direction) -> bool {
+    let policy = cx.cluster.policy(id);
+    let Some(pods) = PodSet::of(policy.object.pod_selector.get()) else {
+        return true;
+    };
+    let is_open = |rule: &NetworkPolicyRule| {
+        let (peers, ports) = (rule.peers.items(), rule.ports.items());
+        let is_for_dns = !ports.is_empty() && ports.iter().all(dns::is_dns_port);
+        let mut blocks = peers.iter().filter(|peer| peer.ip_block.get().is_some());
+        !is_for_dns && (peers.is_empty() || blocks.next().is_some())
+    };
+    let mut others = cx.cluster.policies_in(policy.namespace);
+    others.any(|other| {
+        let other = &cx.cluster.policy(other).object;
+        let others = PodSet::of(other.pod_selector.get());
+        others.is_none_or(|others| others.overlaps(&pods))
+            && other.rules(direction).iter().any(is_open)
+    })
 }
 
 /// What it does to connectivity that a policy begins to isolate pods with these labels in

@@ -32,6 +32,7 @@ mod labelled;
 pub mod isolated_pods;
 pub mod isolation;
 pub mod mismatch;
+pub mod named_denials;
 pub mod named_ports;
 pub mod near_miss;
 pub mod platform;

@@ -297,6 +297,8 @@ fn layout(cx: &Context<'_>, pair: &Pair<'_>) -> i32 {
     }
     match cx.comments.between(pair.first.span, second) {
         Gap::Comments(_) => -2,
+        // Somebody has said which others are meant.
+        _ if names_namespaces_alone(cx, pair) => -2,
         Gap::BlankLines => 0,
         Gap::None => 1,
     }
@@ -318,6 +320,18 @@ fn names_their_home(cx: &Context<'_>, pair: &Pair<'_>) -> bool {
     let own = &cx.cluster.namespace(pair.own).name;
     let mut homes = pair.namespaces.values().filter(|home| home != own);
     homes.any(names) && !names(own)
+}
+
+/// Whether a comment at the end of the line of the peer by namespaces says who they are, where
+/// that is not what the peer by pods says of itself.
+fn names_namespaces_alone(cx: &Context<'_>, pair: &Pair<'_>) -> bool {
+    let [namespaces, pods] = match pair.namespaces_first {
+        true => [pair.first, pair.second],
+        false => [pair.second, pair.first],
+    }
+    .map(|peer| cx.comments.behind(peer.span).to_lowercase());
+    let is_of_pods = |value: &str| namespaces.contains(&value.to_lowercase());
+    !namespaces.is_empty() && namespaces != pods && !pair.pods.values().any(is_of_pods)
 }
 
 /// Whether a comment says that either of two will do.

@@ -11,6 +11,7 @@ use crate::k8s::{
 use crate::lint::api_clients::Evidence;
 use crate::lint::api_server::{self, may_be_api_server};
 use crate::lint::{Category, Context, Rule, RuleMeta, callers, declare_rule, entrance};
+use crate::source::Span;
 use ipnet::IpNet;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
@@ -394,12 +395,13 @@ fn block_of_services<'c>(cx: &Context<'c>, id: PolicyId) -> Option<&'c IpBlock> 
     })
 }
 
-/// The policy that a finding is about, and where it isolates: a NetworkPolicy that has rules, if
-/// there is one.
+/// The policy that a finding is about, and where it isolates: the NetworkPolicy with a rule that
+/// was meant for the API server, else one that has rules, if there is one.
 fn anchored(cx: &Context<'_>, policies: &[PolicyRef], message: String) -> Option<Diagnostic> {
     let cluster = cx.cluster;
     let has_rules = |id: &PolicyId| !cluster.policy(*id).object.egress.items().is_empty();
-    let known = network_policies(policies).find(has_rules);
+    let meant = network_policies(policies).find(|id| meant_by_selector(cx, *id).is_some());
+    let known = meant.or_else(|| network_policies(policies).find(has_rules));
     if let Some(id) = known.or(network_policies(policies).next()) {
         let (span, path) = cluster.policy(id).object.isolates_at(Direction::Egress);
         return Some(cx.policy_finding(id, path, span, message));
@@ -469,9 +471,11 @@ fn describe(
             "allow the API server's own addresses (`kubectl get endpointslices -n default -l kubernetes.io/service-name=kubernetes`) on its own port, usually 6443",
         ));
     }
-    if network_policies(policies).any(|id| means_it_by_selector(cx, id)) {
-        finding = finding
-            .note("a rule allows a namespace on that port, but selectors only match pods, and the API server is not a pod");
+    if let Some(at) = network_policies(policies).find_map(|id| meant_by_selector(cx, id)) {
+        finding = finding.related(
+            at,
+            "allows a namespace on that port, but selectors only match pods, and the API server is not a pod",
+        );
     }
     Some(finding.help(remedy(cx, policies)))
 }
@@ -486,18 +490,18 @@ fn is_for_api_server(rule: &NetworkPolicyRule) -> bool {
         .any(|port| ports.certain.contains(Protocol::Tcp, *port))
 }
 
-/// Whether a rule seems to be written for the API server, and names a namespace.
-fn means_it_by_selector(cx: &Context<'_>, id: PolicyId) -> bool {
+/// A peer of a rule that seems to be written for the API server, and names a namespace.
+fn meant_by_selector(cx: &Context<'_>, id: PolicyId) -> Option<Span> {
     let rules = cx.cluster.policy(id).object.rules(Direction::Egress).iter();
     let mut peers = rules
         .filter(|rule| is_for_api_server(rule))
         .flat_map(|rule| rule.peers.items());
-    peers.any(|peer| {
-        let Some((Some(namespaces), _)) = peer.selectors() else {
-            return false;
-        };
+    peers.find_map(|peer| {
+        let (namespaces, _) = peer.selectors()?;
+        let namespaces = namespaces?;
         ["default", "kube-system"]
             .into_iter()
             .any(|name| callers::may_select_namespace(cx, namespaces, name))
+            .then_some(namespaces.span)
     })
 }

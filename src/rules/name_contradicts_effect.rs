@@ -4,14 +4,15 @@ use crate::cluster::platform::makes_namespace;
 use crate::cluster::{NAMESPACE_NAME_LABEL, PolicyId};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::k8s::{
-    Direction, LabelSelector, NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort,
-    NetworkPolicyRule, PeerPlace, PortReference, is_opaque,
+    Direction, LabelSelector, NetworkPolicy, NetworkPolicyPeer, NetworkPolicyRule, PeerPlace,
+    is_opaque,
 };
 use crate::lint::api_server::may_be_api_server;
 use crate::lint::callers::may_select_namespace;
 use crate::lint::claims::{self, Counterpart, Denial, Extent};
 use crate::lint::claims_of_comments;
 use crate::lint::containment::PodSet;
+use crate::lint::named_denials::{self, Allowed};
 use crate::lint::rewrite::Item;
 use crate::lint::unjudged::Unjudged;
 use crate::lint::words;
@@ -25,6 +26,7 @@ declare_rule! {
     ///
     /// - `deny-all`, `default-deny` and the like, with a rule that allows something in that
     ///   direction, or with a direction that is not isolated at all;
+    /// - `deny-lab` with a rule that allows `lab`, or everything;
     /// - `allow-web` without any rules, if nothing else lets traffic in or out of its pods;
     /// - `allow-dns` without a rule for port 53;
     /// - `allow-from-monitoring` for a namespace other than `monitoring`, which exists (only
@@ -102,7 +104,7 @@ declare_rule! {
         tier: Stable,
         evidence: "14 of 14 warnings and errors on 82 public repositories (58 of them in excerpts) judged right; none of 6 infos was useful, and they appear only if the rule is asked for by name",
         fix: None,
-        mutes: &["allow-all-rule", "empty-means-all", "missing-dns-egress"],
+        mutes: &["allow-all-rule", "empty-means-all", "missing-dns-egress", "unlabeled-namespace"],
         since: "0.1.0",
     }
 }
@@ -122,6 +124,7 @@ impl Rule for NameContradictsEffect {
                 continue;
             }
             let finding = denies_less(cx, id, policy)
+                .or_else(|| allows_what_it_denies(cx, id, policy))
                 .or_else(|| allows_nothing(cx, &unjudged, id, policy))
                 .or_else(|| allows_no_dns(cx, id, policy))
                 .or_else(|| allows_another(cx, id, policy));
@@ -289,6 +292,27 @@ fn isolates_less(
     )))
 }
 
+/// A policy that says of somebody that they are denied, and allows them, or everybody.
+fn allows_what_it_denies(
+    cx: &Context<'_>,
+    id: PolicyId,
+    policy: &NetworkPolicy,
+) -> Option<Diagnostic> {
+    let name = &policy.meta.name;
+    let namespace = &cx.cluster.namespace(cx.cluster.policy(id).namespace).name;
+    let (at, what) = match named_denials::allowed(cx, policy, namespace)? {
+        Allowed::Named(at) => (at, "it"),
+        Allowed::Everything(at) => (at, "everything"),
+    };
+    let message = format!(
+        "`{name}` does not deny what it says: policies only add up, and this one allows {what}"
+    );
+    let finding = finding(cx, id, name.span, message).label("says that something is denied");
+    Some(finding.related(at, format!("allows {what}")).help(
+        "select in the rules who may connect, and leave out who may not, or rename the policy",
+    ))
+}
+
 /// A policy that says that it allows, and has no rule.
 fn allows_nothing(
     cx: &Context<'_>,
@@ -337,7 +361,7 @@ fn allows_no_dns(cx: &Context<'_>, id: PolicyId, policy: &NetworkPolicy) -> Opti
     let name = &policy.meta.name;
     let may_be_for_dns = |rule: &NetworkPolicyRule| {
         let ports = rule.ports.items();
-        ports.is_empty() || ports.iter().any(may_be_dns)
+        ports.is_empty() || ports.iter().any(dns::may_be_dns)
     };
     let lists = DIRECTIONS.map(|direction| (direction, policy.rules(direction)));
     let has_rules = lists.iter().any(|(_, rules)| !rules.is_empty());
@@ -354,21 +378,6 @@ fn allows_no_dns(cx: &Context<'_>, id: PolicyId, policy: &NetworkPolicy) -> Opti
         }
     }
     Some(finding.help(format!("allow UDP and TCP {port}, or rename the policy")))
-}
-
-/// Whether a port may be a resolver's. Those without privileges listen on ports that are
-/// called after it: 1053, 5353, 8053; and 853 is DNS over TLS.
-fn may_be_dns(port: &NetworkPolicyPort) -> bool {
-    let Some(first) = port.port.get() else {
-        return true;
-    };
-    match (&first.value, port.end_port.get()) {
-        (PortReference::Name(_), _) => true,
-        (PortReference::Number(first), Some(last)) => {
-            (*first..=last.value).any(|number| number % 100 == dns::PORT)
-        }
-        (PortReference::Number(number), None) => number % 100 == dns::PORT,
-    }
 }
 
 /// A policy that says which namespace it lets in or out, and selects others.
@@ -502,9 +511,14 @@ fn about_no_pods(cx: &Context<'_>, id: PolicyId, policy: &NetworkPolicy) -> Vec<
         let first = rule.peers.items().first()?;
         let comment = cx.comments.above(Item::from(rule).mark(cx.sources));
         let path = format!("{}.{}", place.path(), direction.peers_field());
-        let word = claims_of_comments::word_for_outside(&comment, direction);
-        let is_outside =
-            |_: &String| is_for_all_pods(direction, rule) && !is_open_to_outside(cx, id, direction);
+        // Behind a peer or a port, a destination is named as well as above.
+        let beside = [cx.comments.within(rule.span), cx.comments.behind(rule.span)];
+        let beside = beside.iter().filter(|_| direction == Direction::Egress);
+        let mut comments = std::iter::once(&comment).chain(beside);
+        let word = comments.find_map(|it| claims_of_comments::word_for_outside(it, direction));
+        let is_outside = |_: &String| {
+            is_for_all_pods(direction, rule) && !isolation::opens_addresses(cx, id, direction)
+        };
         if let Some(word) = word.filter(is_outside) {
             let message = format!("the comment says `{word}`, but the rule only allows pods");
             let finding = cx.policy_finding(id, path, first.span, message);
@@ -553,27 +567,6 @@ fn is_for_all_pods(direction: Direction, rule: &NetworkPolicyRule) -> bool {
         Direction::Ingress => is_for_own_namespace(rule),
         Direction::Egress => rule.peers.items().iter().all(is_all),
     }
-}
-
-/// Whether a rule of the namespace opens some of the same pods to addresses, for more than DNS.
-fn is_open_to_outside(cx: &Context<'_>, id: PolicyId, direction: Direction) -> bool {
-    let policy = cx.cluster.policy(id);
-    let Some(pods) = PodSet::of(policy.object.pod_selector.get()) else {
-        return true;
-    };
-    let is_open = |rule: &NetworkPolicyRule| {
-        let (peers, ports) = (rule.peers.items(), rule.ports.items());
-        let is_for_dns = !ports.is_empty() && ports.iter().all(dns::is_dns_port);
-        let mut blocks = peers.iter().filter(|peer| peer.ip_block.get().is_some());
-        !is_for_dns && (peers.is_empty() || blocks.next().is_some())
-    };
-    let mut others = cx.cluster.policies_in(policy.namespace);
-    others.any(|other| {
-        let other = &cx.cluster.policy(other).object;
-        let others = PodSet::of(other.pod_selector.get());
-        others.is_none_or(|others| others.overlaps(&pods))
-            && other.rules(direction).iter().any(is_open)
-    })
 }
 
 /// Whether a peer is selectors, and the CNI plugin lets none of them see the API server.

@@ -4,8 +4,8 @@ use crate::cluster::platform;
 use crate::cluster::{PolicyId, WorkloadId};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::k8s::{
-    self, Direction, LabelSelector, NetworkPolicyPort, NetworkPolicyRule, PortReference, RulePlace,
-    Workload,
+    self, Direction, LabelSelector, NetworkPolicyPeer, NetworkPolicyPort, NetworkPolicyRule,
+    PortReference, Protocol, RulePlace, Workload,
 };
 use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, service_ports, words};
 
@@ -118,12 +118,48 @@ impl Rule for UnservedPort {
                 continue;
             };
             let is_unserved = |port: &NetworkPolicyPort| is_unserved(cx, &pods, port);
+            if is_among_themselves(cx, id, place.rule) && are_for_clusters(ports) {
+                continue;
+            }
             if ports.iter().all(is_unserved) {
                 let finding = describe(cx, id, place, &pods);
                 cx.report(finding);
             }
         }
     }
+}
+
+/// Whether a rule is for nobody but the pods that its policy selects, as those of a cluster that
+/// talk to each other.
+fn is_among_themselves(cx: &Context<'_>, id: PolicyId, rule: &NetworkPolicyRule) -> bool {
+    let selected = cx.engine.selected(id);
+    let is_own = |peer: &NetworkPolicyPeer| {
+        let found = cx.engine.peer_workloads(id, peer);
+        !found.is_empty() && found.iter().all(|it| selected.contains(it))
+    };
+    !rule.peers.items().is_empty() && rule.peers.items().iter().all(is_own)
+}
+
+/// Whether ports are those on which the members of a cluster find each other, which few manifests
+/// declare: one that is open for both TCP and UDP, or one of a program that is known.
+fn are_for_clusters(ports: &[NetworkPolicyPort]) -> bool {
+    /// etcd, Erlang and RabbitMQ, Hazelcast, Cassandra, Infinispan and Keycloak, memberlist, Consul
+    /// and Serf, Elasticsearch, Redis.
+    const KNOWN: &[u16] = &[
+        2380, 4369, 5701, 7000, 7001, 7800, 7946, 8301, 8302, 9300, 16379, 25672,
+    ];
+    let number = |port: &NetworkPolicyPort| match port.port.get().map(|port| &port.value) {
+        Some(PortReference::Number(number)) => Some(*number),
+        _ => None,
+    };
+    let is_for_both = |asked: u16| {
+        let of_number = ports.iter().filter(|port| number(port) == Some(asked));
+        let protocols = of_number.map(NetworkPolicyPort::protocol_or_default);
+        let protocols: Vec<Protocol> = protocols.collect();
+        protocols.contains(&Protocol::Tcp) && protocols.contains(&Protocol::Udp)
+    };
+    let mut numbers = ports.iter().map(number);
+    numbers.all(|it| it.is_some_and(|it| KNOWN.contains(&it) || is_for_both(it)))
 }
 
 /// The pods that the peers of a rule name by their labels; `None` if one of them names no pods,
