@@ -469,6 +469,9 @@ impl Lookup<'_> {
             return Err(unknown::service(self.cluster, text, name, &named));
         };
         let service = self.cluster.service(id);
+        if !service.object.meta.is_accepted {
+            return Err(unknown::refused_service(self.cluster, text, id));
+        }
         let Some(selector) = &service.object.selector else {
             return Err(unknown::without_selector(self.cluster, text, id));
         };
@@ -496,9 +499,8 @@ impl Lookup<'_> {
         resolved: &mut Resolved,
     ) -> bool {
         let has_it = |id: &ServiceId| {
-            let address = self.cluster.service(*id).object.cluster_ip.as_deref();
-            let address = address.and_then(|address| address.parse::<IpAddr>().ok());
-            address.is_some_and(|address| AddressRange::from(address) == *range)
+            let mut addresses = self.cluster.service(*id).object.addresses();
+            addresses.any(|address| AddressRange::from(address) == *range)
         };
         let ids: Vec<ServiceId> = self.cluster.service_ids().filter(has_it).collect();
         let [id] = ids[..] else { return false };

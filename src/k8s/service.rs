@@ -6,6 +6,7 @@ use super::meta::{Labels, ObjectMeta};
 use super::network_policy::Protocol;
 use super::workload::Workload;
 use crate::source::{Span, Spanned, Text};
+use std::net::IpAddr;
 
 /// `spec.type` of a Service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -39,6 +40,9 @@ pub struct Service {
     pub cluster_ip: Option<Text>,
     /// `spec.externalIPs`: addresses of nodes at which the Service answers, whatever its type.
     pub external_ips: Vec<Text>,
+    /// `status.loadBalancer.ingress`: the addresses of its load balancer that the nodes answer
+    /// themselves, so that a pod that connects to one is sent on to a pod.
+    pub load_balancer_ips: Vec<Text>,
     /// Whether `spec.externalTrafficPolicy` is `Local`.
     pub external_traffic_is_local: bool,
     /// `spec.ipFamilies`.
@@ -60,6 +64,14 @@ impl Service {
     pub fn takes_clients(&self) -> bool {
         let by_type = [ServiceType::LoadBalancer, ServiceType::NodePort];
         by_type.contains(&self.service_type) || !self.external_ips.is_empty()
+    }
+
+    /// The addresses at which the nodes take a connection for it and send it on to a pod, before any
+    /// policy sees it.
+    pub fn addresses(&self) -> impl Iterator<Item = IpAddr> {
+        let texts = self.cluster_ip.iter().chain(&self.external_ips);
+        let texts = texts.chain(&self.load_balancer_ips);
+        texts.filter_map(|text| text.parse().ok())
     }
 
     /// Whether it has no address of its own, so that its port is not translated.

@@ -9,7 +9,6 @@ use super::names;
 use super::reader::{self, Path, Reader};
 use super::selector::{self, Selects};
 use super::structure;
-use crate::diagnostic::Severity;
 use crate::k8s::{
     Action, ClusterNetworkPolicyPeer, ClusterPolicyKind, Direction, LabelSelector, PeerSelection,
     PodsSelection,
@@ -107,7 +106,7 @@ fn pods(
             }
             let mut read = |name: &str, selects: Selects| match entry.value.find(&[name]) {
                 Some(selector) => selector::read(selector, selects, path.field(name), reader),
-                // A missing selector is an empty one here (S12).
+                // Where it need not be there, a missing selector is an empty one (S12).
                 None => Some(LabelSelector::everything(
                     entry
                         .value
@@ -127,9 +126,8 @@ fn pods(
     }
 }
 
-/// Complains of selectors that `pods` must have, though nobody can misread what is meant: the
-/// CRDs of v1alpha1 require both, that of v1alpha2 requires the one of pods. Verdicts take a
-/// missing one for an empty one (S12).
+/// Refuses `pods` without a selector that its CRD requires: those of v1alpha1 require both, that of
+/// v1alpha2 requires the one of pods.
 fn check_required(
     entry: Entry<'_>,
     kind: ClusterPolicyKind,
@@ -144,7 +142,12 @@ fn check_required(
     };
     let is_missing = |name: &&str| entry.value.find(&[*name]).is_none_or(Node::is_null);
     let missing: Vec<&str> = required.iter().copied().filter(is_missing).collect();
-    if missing.is_empty() || structure::has_unknown_field(entry.value, &fields::NAMESPACED_POD) {
+    if missing.is_empty() {
+        return;
+    }
+    if structure::has_unknown_field(entry.value, &fields::NAMESPACED_POD) {
+        // Its finding says enough: what it names may be the selector that is missing.
+        reader.refuse_silently();
         return;
     }
     let names: Vec<String> = missing.iter().map(|name| format!("`{name}`")).collect();
@@ -157,12 +160,9 @@ fn check_required(
         _ => "`namespaceSelector: {}` for every namespace",
     });
     let all: Vec<&str> = all.collect();
-    let help = format!(
-        "write {}, as which it counts in verdicts; the API server rejects the policy as it is",
-        all.join(" and ")
-    );
-    let diagnostic = invalid(entry.key.span(), message).with_severity(Severity::Warning);
-    reader.report(path, diagnostic.help(help));
+    let diagnostic = invalid(entry.key.span(), message).label("is rejected by the API server");
+    let help = format!("write {}", all.join(" and "));
+    reader.refuse(path, diagnostic.help(help));
 }
 
 /// Reads the peers of a rule; `None` if they cannot be read. `at` is where they belong.
@@ -225,9 +225,12 @@ fn peer(
     if !item.is_mapping() {
         return None;
     }
-    let shape = match place.direction {
-        Direction::Ingress => &fields::CLUSTER_INGRESS_PEER,
-        Direction::Egress => &fields::CLUSTER_EGRESS_PEER,
+    let shape = match (place.direction, place.kind) {
+        (Direction::Ingress, _) => &fields::CLUSTER_INGRESS_PEER,
+        (Direction::Egress, ClusterPolicyKind::BaselineAdminNetworkPolicy) => {
+            &fields::BASELINE_ADMIN_EGRESS_PEER
+        }
+        (Direction::Egress, _) => &fields::CLUSTER_EGRESS_PEER,
     };
     let entry = only_member(item, shape, "the peer", path, reader)?;
     let selection = selection(entry, place.kind, action, path, reader)?;

@@ -3,7 +3,9 @@
 //! Refuses to know which pods are behind a service.
 
 use super::deserializer;
+use super::invalid_value;
 use super::meta;
+use super::names;
 use super::reader;
 use super::workload::protocol;
 use crate::diagnostic::Diagnostic;
@@ -32,12 +34,16 @@ pub(super) fn read(
         .map(deserializer::read::<v1::ServiceSpec>)
         .unwrap_or_default();
     deserializer::report(&mismatches, node, object, diagnostics);
+    let nodes = || {
+        let ports = spec.and_then(|spec| spec.get("ports"));
+        ports.into_iter().flat_map(Node::items)
+    };
+    let targets = nodes().filter_map(|port| port.get("targetPort"));
+    for (diagnostic, target) in targets.filter_map(refused_target) {
+        diagnostics.push(diagnostic.about(object, node.path_to(target.id())));
+    }
     meta.is_accepted &= diagnostics.len() == before;
-    let nodes = spec
-        .and_then(|spec| spec.get("ports"))
-        .into_iter()
-        .flat_map(Node::items);
-    let ports = nodes.zip(typed.ports.into_iter().flatten());
+    let ports = nodes().zip(typed.ports.into_iter().flatten());
     let cluster_ip = typed.cluster_ip.filter(|address| !address.is_empty());
     let texts = |texts: Option<Vec<String>>| texts.into_iter().flatten().map(Text::from).collect();
     Service {
@@ -54,10 +60,46 @@ pub(super) fn read(
             .collect(),
         cluster_ip: cluster_ip.map(Text::from),
         external_ips: texts(typed.external_ips),
+        load_balancer_ips: load_balancer_ips(node),
         external_traffic_is_local: typed.external_traffic_policy.as_deref() == Some("Local"),
         ip_families: texts(typed.ip_families),
         requires_dual_stack: typed.ip_family_policy.as_deref() == Some("RequireDualStack"),
     }
+}
+
+/// The addresses of its load balancer at which the nodes themselves take a connection for the
+/// Service; not those that they leave to the load balancer (`ipMode: Proxy`).
+fn load_balancer_ips(node: Node<'_>) -> Vec<Text> {
+    let entries = node.find(&["status", "loadBalancer", "ingress"]);
+    let entries = entries.into_iter().flat_map(Node::items);
+    let taken = entries.filter(|entry| {
+        let mode = entry.find(&["ipMode"]).and_then(Node::as_str);
+        mode != Some("Proxy")
+    });
+    let addresses = taken.filter_map(|entry| entry.find(&["ip"])?.as_str().map(Text::from));
+    addresses.collect()
+}
+
+/// What the API server rejects the text of a `targetPort` for, if it does: it must be the name of a
+/// port (`ValidatePortNumOrName`).
+fn refused_target(node: Node<'_>) -> Option<(Diagnostic, Node<'_>)> {
+    let text = node.as_str().filter(|text| !text.is_empty())?;
+    let error = names::port_name_error(text).filter(|_| !reader::is_opaque(node))?;
+    let diagnostic = match text.trim().parse::<u16>().ok().filter(|number| *number > 0) {
+        Some(number) => {
+            let message = format!(
+                "`{}` is a string, so it is a port name instead of a number",
+                node.raw()
+            );
+            let diagnostic = invalid_value(node.span(), message).label(error);
+            reader::replace(diagnostic, node, number.to_string())
+        }
+        None => {
+            let message = format!("`{text}` is not a valid `targetPort`");
+            invalid_value(node.span(), message).label(error)
+        }
+    };
+    Some((diagnostic, node))
 }
 
 fn port(node: Node<'_>, typed: &v1::ServicePort) -> Option<ServicePort> {

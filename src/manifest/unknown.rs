@@ -128,6 +128,8 @@ fn correction(field: &UnknownField<'_>) -> Option<&'static str> {
     let value = field.entry.value;
     let fits = value.is_null()
         || match expected {
+            // What holds the field itself is one level too many, and no slip of the pen.
+            _ if value.get(name).is_some() => false,
             Type::Object(_) | Type::Labels | Type::OwnLabels => value.is_mapping(),
             Type::List(_) => value.is_sequence(),
             Type::Text | Type::Integer | Type::IntegerOrText | Type::Boolean | Type::Time => {

@@ -40,6 +40,14 @@ const MANIFESTS: &str = r#"{"apiVersion": "v1", "kind": "Namespace", "metadata":
 ---
 {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "nobody", "namespace": "shop"},
  "spec": {"selector": {"app": "nobody"}, "ports": [{"port": 80}]}}
+---
+{"apiVersion": "v1", "kind": "Service", "metadata": {"name": "edge", "namespace": "blog"},
+ "spec": {"type": "LoadBalancer", "clusterIP": "10.96.0.9", "externalIPs": ["192.0.2.9"],
+  "selector": {"app": "web"}, "ports": [{"port": 80}]},
+ "status": {"loadBalancer": {"ingress": [{"ip": "198.51.100.9"}, {"ip": "198.51.100.8", "ipMode": "Proxy"}]}}}
+---
+{"apiVersion": "v1", "kind": "Service", "metadata": {"name": "quoted", "namespace": "shop"},
+ "spec": {"selector": {"app": "web"}, "ports": [{"port": 80, "targetPort": "8080"}]}}
 "#;
 
 fn resolved(text: &str, namespace: Option<&str>) -> Result<Vec<String>, String> {
@@ -129,6 +137,11 @@ fn every_form_means_what_the_manual_says() {
         ("2001:db8::/32", None, &["2001:db8::/32"]),
         ("::1", None, &["::1"]),
         ("10.1.0.5", None, &["shop/Pod/one"]),
+        // That of a Service is its pods; the load balancer keeps one for itself.
+        ("10.96.0.9", None, &["blog/Deployment/web"]),
+        ("192.0.2.9", None, &["blog/Deployment/web"]),
+        ("198.51.100.9", None, &["blog/Deployment/web"]),
+        ("198.51.100.8", None, &["198.51.100.8"]),
         ("fd00::5", None, &["shop/Pod/one"]),
     ] {
         let expected: Vec<String> = expected.iter().map(|name| (*name).to_owned()).collect();
@@ -209,6 +222,11 @@ fn a_mistake_is_answered_with_what_was_meant() {
             "shop/svc/nobody",
             None,
             "unanswerable: the Service `shop/svc/nobody` selects no pod here; one with its labels is",
+        ),
+        (
+            "shop/svc/quoted",
+            None,
+            "unanswerable: the API server would reject the Service `shop/svc/quoted`: lint says why",
         ),
         (
             "svc/shop/web",

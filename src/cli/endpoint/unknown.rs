@@ -176,6 +176,14 @@ pub(super) fn refused(cluster: &Cluster, id: WorkloadId) -> Mistake {
     }
 }
 
+pub(super) fn refused_service(cluster: &Cluster, text: &str, id: ServiceId) -> Mistake {
+    let reason = format!("the API server would reject the Service `{text}`: lint says why");
+    Mistake::Unanswerable {
+        reason,
+        seen: vec![service_candidate(cluster, id)],
+    }
+}
+
 pub(super) fn without_selector(cluster: &Cluster, text: &str, id: ServiceId) -> Mistake {
     let reason = format!("the Service `{text}` has no selector, so that its pods are not known");
     Mistake::Unanswerable {
