@@ -31,6 +31,8 @@ pub struct CiliumOptions {
     pub cidrs_match_pods: Switch,
     /// `enable-node-selector-labels`: rules may name nodes by their labels.
     pub knows_node_labels: Switch,
+    /// `enable-host-firewall`: policies for nodes are enforced.
+    pub guards_nodes: Switch,
     /// `labels`: which labels of pods identities keep.
     pub labels: LabelFilter,
     /// `cluster-name`: how a cluster of a mesh is called, where anybody says it.
@@ -99,6 +101,8 @@ pub struct CiliumSettings {
     pub cidrs_match_pods: Option<Switch>,
     /// `enable-node-selector-labels`.
     pub knows_node_labels: Option<Switch>,
+    /// `enable-host-firewall`.
+    pub guards_nodes: Option<Switch>,
     /// `labels`.
     pub labels: Option<LabelFilter>,
     /// `cluster-name`.
@@ -149,6 +153,7 @@ impl CiliumSettings {
             cidrs_match_nodes: cidrs_match("nodes"),
             cidrs_match_pods: cidrs_match("pods"),
             knows_node_labels: switch("enable-node-selector-labels"),
+            guards_nodes: switch("enable-host-firewall"),
             labels: match has_file {
                 true => Some(LabelFilter::of_file()),
                 false => labels.and_then(|labels| LabelFilter::parse(&labels.value.value).ok()),
@@ -174,6 +179,7 @@ impl CiliumSettings {
             cidrs_match_nodes: self.cidrs_match_nodes.or(other.cidrs_match_nodes),
             cidrs_match_pods: self.cidrs_match_pods.or(other.cidrs_match_pods),
             knows_node_labels: self.knows_node_labels.or(other.knows_node_labels),
+            guards_nodes: self.guards_nodes.or(other.guards_nodes),
             labels: self.labels.or(other.labels),
             cluster_name: self.cluster_name.or(other.cluster_name),
         }
@@ -199,6 +205,7 @@ impl CiliumSettings {
             cidrs_match_nodes: self.cidrs_match_nodes.unwrap_or(default.cidrs_match_nodes),
             cidrs_match_pods: self.cidrs_match_pods.unwrap_or(default.cidrs_match_pods),
             knows_node_labels: self.knows_node_labels.unwrap_or(default.knows_node_labels),
+            guards_nodes: self.guards_nodes.unwrap_or(default.guards_nodes),
             labels: self.labels.unwrap_or(default.labels),
             cluster_name: self.cluster_name,
         }
@@ -254,6 +261,7 @@ impl Default for CiliumOptions {
             cidrs_match_nodes: Switch::Off,
             cidrs_match_pods: Switch::Off,
             knows_node_labels: Switch::Off,
+            guards_nodes: Switch::Off,
             labels: LabelFilter::default(),
             cluster_name: None,
         }

@@ -160,6 +160,7 @@ fn cluster() -> Map<String, Value> {
                 "enableCiliumClusterwideNetworkPolicy": {"type": "boolean"},
                 "policyCIDRMatchMode": {"type": "array", "items": {"enum": names(CIDR_MATCH_MODES)}},
                 "enableNodeSelectorLabels": {"type": "boolean"},
+                "enableHostFirewall": {"type": "boolean"},
                 "labels": {"type": "string"},
                 "clusterName": {"type": "string"},
             })),

@@ -87,6 +87,7 @@ struct Cilium {
     #[serde(rename = "policyCIDRMatchMode")]
     policy_cidr_match_mode: Option<Vec<String>>,
     enable_node_selector_labels: Option<bool>,
+    enable_host_firewall: Option<bool>,
     labels: Option<String>,
     cluster_name: Option<String>,
 }
@@ -311,6 +312,7 @@ impl Cilium {
             cidrs_match_nodes: matches(CidrMode::Nodes),
             cidrs_match_pods: matches(CidrMode::Pods),
             knows_node_labels: self.enable_node_selector_labels.map(Switch::from),
+            guards_nodes: self.enable_host_firewall.map(Switch::from),
             labels: labels.transpose()?,
             cluster_name: self.cluster_name,
         };

@@ -37,6 +37,8 @@ pub struct CalicoPolicy {
     pub egress: Field<Vec<CalicoRule>>,
     /// `spec.doNotTrack` or `spec.preDNAT`, where it is set: it is for host endpoints only.
     pub host_endpoints_only: Option<Span>,
+    /// `spec.applyOnForward`, where it is set: it is for host endpoints as well.
+    pub on_forward: Option<Span>,
     /// The directions that it is not about, whatever becomes of the rest of it: where the API
     /// server rejects it, putting that right changes nothing in them.
     pub silent: Vec<Direction>,

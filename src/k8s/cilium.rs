@@ -62,6 +62,16 @@ pub enum CiliumSubject {
     Nodes(LabelSelector),
 }
 
+impl CiliumPolicy {
+    /// Whether all of it is for nodes: a policy of the host firewall.
+    #[must_use]
+    pub fn is_for_nodes(&self) -> bool {
+        let mut specs = self.specs.iter();
+        let is_of_nodes = |spec: &CiliumSpec| matches!(spec.subject, CiliumSubject::Nodes(_));
+        !self.specs.is_empty() && specs.all(is_of_nodes)
+    }
+}
+
 impl CiliumSpec {
     /// Whether a rule of this direction isolates the pods that it selects: unless
     /// `enableDefaultDeny` says otherwise (`rule_validation.go`).

@@ -161,6 +161,7 @@ kinds! {
         "StagedNetworkPolicy" "StagedNetworkPolicy" Namespace Nothing BOTH
         "StagedGlobalNetworkPolicy" "StagedGlobalNetworkPolicy" Cluster Nothing BOTH
         "StagedKubernetesNetworkPolicy" "StagedKubernetesNetworkPolicy" Namespace Nothing BOTH
+        "HostEndpoint" "HostEndpoint" Cluster Restricts BOTH
     }
     Antrea ANTREA_GROUPS => {
         "NetworkPolicy" "NetworkPolicy.crd.antrea.io" Namespace Decides BOTH
@@ -270,7 +271,7 @@ impl PluginKind {
     pub fn meant(name: &str) -> Option<&'static Self> {
         let is_meant = |kind: &&Self| {
             let is_read = matches!(kind.product, Product::Cilium | Product::Calico);
-            is_read && kind.name == name && kind.name != "NetworkPolicy"
+            is_read && kind.name == name && kind.name != "NetworkPolicy" && !kind.is_for_nodes()
         };
         KINDS.iter().find(is_meant)
     }
@@ -293,7 +294,18 @@ impl PluginKind {
     /// Whether npcheck reads what its policies say, so that it tells what is wrong with one.
     #[must_use]
     pub fn is_read_whole(&self) -> bool {
-        matches!(self.product, Product::Cilium | Product::Calico) || self.name == "EgressFirewall"
+        match self.product {
+            Product::Cilium => true,
+            Product::Calico => !self.is_for_nodes(),
+            _ => self.name == "EgressFirewall",
+        }
+    }
+
+    /// Whether it is about nodes, and pods on the network of their node: a `HostEndpoint` lets
+    /// through only what policies for it allow (K2).
+    #[must_use]
+    pub fn is_for_nodes(&self) -> bool {
+        self.name == "HostEndpoint"
     }
 }
 

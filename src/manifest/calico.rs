@@ -20,7 +20,7 @@ use crate::k8s::{
 };
 use crate::source::{Span, Spanned};
 use crate::yaml::scalar::Scalar;
-use crate::yaml::tree::Node;
+use crate::yaml::tree::{Entry, Node};
 
 /// The fields of a policy.
 pub(super) fn shape(scope: PolicyScope) -> &'static Shape {
@@ -97,6 +97,7 @@ fn policy(node: Node<'_>, is_global: bool, is_raw: bool, reader: &mut Reader<'_>
             ingress: Field::Missing,
             egress: Field::Missing,
             host_endpoints_only: None,
+            on_forward: None,
             silent: Vec::new(),
         };
     };
@@ -138,6 +139,7 @@ fn policy(node: Node<'_>, is_global: bool, is_raw: bool, reader: &mut Reader<'_>
         ingress,
         egress,
         host_endpoints_only: host_endpoints_only(spec, path, reader),
+        on_forward: flag(spec, "applyOnForward").map(|entry| entry.key.span()),
         silent: Vec::new(),
     }
 }
@@ -241,12 +243,8 @@ fn check_hints(spec: Node<'_>, path: Path<'_>, reader: &mut Reader<'_>) {
 
 /// `doNotTrack` and `preDNAT`, which make a policy one for host endpoints.
 fn host_endpoints_only(spec: Node<'_>, path: Path<'_>, reader: &mut Reader<'_>) -> Option<Span> {
-    let flag = |name: &str| {
-        spec.entry(name)
-            .filter(|entry| entry.value.as_bool() == Some(true))
-    };
-    let forward = flag("applyOnForward");
-    let (untracked, early) = (flag("doNotTrack"), flag("preDNAT"));
+    let forward = flag(spec, "applyOnForward");
+    let (untracked, early) = (flag(spec, "doNotTrack"), flag(spec, "preDNAT"));
     for (name, entry) in [("doNotTrack", untracked), ("preDNAT", early)] {
         if let (Some(entry), None) = (entry, forward) {
             let message = format!("`{name}` needs `applyOnForward: true`");
@@ -271,6 +269,12 @@ fn host_endpoints_only(spec: Node<'_>, path: Path<'_>, reader: &mut Reader<'_>) 
         }
     }
     untracked.or(early).map(|entry| entry.key.span())
+}
+
+/// A field that is `true`.
+fn flag<'t>(spec: Node<'t>, name: &str) -> Option<Entry<'t>> {
+    let entry = spec.entry(name)?;
+    (entry.value.as_bool() == Some(true)).then_some(entry)
 }
 
 /// Reads a text that is neither missing nor empty.

@@ -213,7 +213,7 @@ struct AgentOptionShape {
 
 /// `install/kubernetes/cilium/templates/cilium-configmap.yaml` of 1.20. What the chart has no
 /// value of its own for stands below `extraConfig`.
-const AGENT_OPTIONS: [AgentOptionShape; 15] = [
+const AGENT_OPTIONS: [AgentOptionShape; 16] = [
     AgentOptionShape {
         name: "enable-policy",
         value_path: &["policyEnforcementMode"],
@@ -249,6 +249,10 @@ const AGENT_OPTIONS: [AgentOptionShape; 15] = [
     AgentOptionShape {
         name: "enable-node-selector-labels",
         value_path: &["nodeSelectorLabels"],
+    },
+    AgentOptionShape {
+        name: "enable-host-firewall",
+        value_path: &["hostFirewall", "enabled"],
     },
     AgentOptionShape {
         name: "label-prefix-file",

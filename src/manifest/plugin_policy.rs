@@ -71,7 +71,7 @@ fn primary_network(node: Node<'_>, meta: &ObjectMeta, kind: &PluginKind) -> Plug
 pub(super) fn shape(kind: &PluginKind) -> Option<&'static Shape> {
     match kind.product {
         Product::Cilium => Some(cilium::shape()),
-        Product::Calico if kind.name != "StagedKubernetesNetworkPolicy" => {
+        Product::Calico if kind.name != "StagedKubernetesNetworkPolicy" && kind.is_read_whole() => {
             Some(calico::shape(kind.scope))
         }
         _ => None,
@@ -99,7 +99,7 @@ pub(super) fn read(
         Product::Calico if kind.name == "StagedKubernetesNetworkPolicy" => {
             PluginSpec::Staged(Arc::new(network_policy::read_staged(node, meta.clone())))
         }
-        Product::Calico => PluginSpec::Calico(Box::new(calico::read(
+        Product::Calico if kind.is_read_whole() => PluginSpec::Calico(Box::new(calico::read(
             node,
             &mut meta,
             object,
@@ -126,15 +126,20 @@ pub(super) fn read(
         Some("Learn" | "Ignore") => StagedAction::Nothing,
         _ => StagedAction::Set,
     };
-    policy.subject = subject(node, kind.product);
+    policy.subject = match kind.is_for_nodes() {
+        true => None,
+        false => subject(node, kind.product),
+    };
     let namespaces = node.find(&["spec", "namespaceSelector"]);
     policy.namespaces = namespaces
         .filter(|_| kind.product == Product::OvnKubernetes)
         .and_then(|selector| label_selector(selector, Selects::Namespaces));
-    let said = directions(node, kind.product);
-    policy
-        .directions
-        .retain(|direction| said.contains(direction));
+    if !kind.is_for_nodes() {
+        let said = directions(node, kind.product);
+        policy
+            .directions
+            .retain(|direction| said.contains(direction));
+    }
     policy
 }
 

@@ -77,9 +77,11 @@ fn inert_lines(not_judged: &NotJudged) -> Vec<String> {
     let mut not_read: BTreeMap<(&str, &str), usize> = BTreeMap::new();
     let mut rejected = Vec::new();
     let mut refused: Vec<&str> = Vec::new();
+    let mut for_nodes: Vec<&str> = Vec::new();
     for policy in not_judged.inert_policies() {
         match &policy.reason {
             InertReason::RejectedByServer => refused.push(&policy.name),
+            InertReason::HostFirewallOff => for_nodes.push(&policy.name),
             InertReason::RejectedByAgent(reason) => rejected.push((&policy.name, reason)),
             InertReason::OfAnotherPlugin { product, cni } => {
                 *of_others.entry((product, cni)).or_default() += 1;
@@ -103,6 +105,14 @@ fn inert_lines(not_judged: &NotJudged) -> Vec<String> {
         lines.push(format!(
             "not enforced: {policies} that the API server rejects: {}",
             names(&refused)
+        ));
+    }
+    if !for_nodes.is_empty() {
+        let policies = count(for_nodes.len(), "policy");
+        lines.push(format!(
+            "not enforced: {policies} for nodes, as the host firewall of Cilium is off unless \
+             `cilium.enableHostFirewall` is set: {}",
+            names(&for_nodes)
         ));
     }
     for ((product, cni), number) in of_others {
@@ -150,6 +160,7 @@ fn option_value(option: &OptionNotModelled) -> Value {
 fn inert_value(policy: &InertPolicy) -> Value {
     let reason = match &policy.reason {
         InertReason::RejectedByServer => "the API server rejects it".to_owned(),
+        InertReason::HostFirewallOff => "it is for nodes, and the host firewall is off".to_owned(),
         InertReason::RejectedByAgent(reason) => format!("Cilium's agent rejects it: {reason}"),
         InertReason::OfAnotherPlugin { cni, .. } => format!("the CNI plugin is {cni}"),
         InertReason::KindNotRead { kind, cni } => format!("{cni} does not read {kind} objects"),

@@ -205,6 +205,12 @@ impl Words<'_> {
         self.cluster.is_foreign(self.cluster.plugin_policy(id))
     }
 
+    /// Whether a policy is read, and is not judged as it is for nodes.
+    pub(super) fn is_for_nodes(&self, id: PluginPolicyId) -> bool {
+        let policy = self.cluster.plugin_policy(id);
+        policy.meta.is_accepted && !self.cluster.is_foreign(policy)
+    }
+
     fn text_of(&self, rule: &RuleTrace<'_>) -> Missing {
         if let PolicyRef::Part(id) = rule.policy {
             return self.policies_of(id);
@@ -214,6 +220,9 @@ impl Words<'_> {
             let what = match rule.policy {
                 PolicyRef::Plugin(id) if self.is_foreign(id) => {
                     format!("what {policy} does: npcheck does not evaluate its kind")
+                }
+                PolicyRef::Plugin(id) if self.is_for_nodes(id) => {
+                    format!("what {policy} does to nodes, which npcheck does not evaluate")
                 }
                 _ => format!(
                     "what {policy} would do: the API server would reject it as it is written"

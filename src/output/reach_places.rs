@@ -13,7 +13,7 @@ pub(super) fn peer_span(peer: PeerRef<'_>) -> Option<Span> {
         PeerRef::Cilium(_, span) => Some(span),
         PeerRef::Calico(rule, _) => Some(rule.span),
         PeerRef::EgressFirewall(rule) => Some(rule.to.span()),
-        PeerRef::OwnNode | PeerRef::OtherNetworks => None,
+        PeerRef::OwnNode | PeerRef::OtherNetworks | PeerRef::Nodes => None,
     }
 }
 

@@ -342,9 +342,11 @@ pub(super) fn peer_path(peer: PeerRef<'_>) -> Option<String> {
         PeerRef::Calico(_, Direction::Ingress) => Some("source".to_owned()),
         PeerRef::Calico(_, Direction::Egress) => Some("destination".to_owned()),
         PeerRef::EgressFirewall(_) => Some("to".to_owned()),
-        PeerRef::Network(_) | PeerRef::Cluster(_) | PeerRef::OwnNode | PeerRef::OtherNetworks => {
-            None
-        }
+        PeerRef::Network(_)
+        | PeerRef::Cluster(_)
+        | PeerRef::OwnNode
+        | PeerRef::OtherNetworks
+        | PeerRef::Nodes => None,
     }
 }
 
@@ -360,6 +362,7 @@ pub(super) fn peer(peer: PeerRef<'_>) -> Option<String> {
         }),
         PeerRef::OwnNode => Some("the pod's own node".to_owned()),
         PeerRef::OtherNetworks => Some("pods of other networks".to_owned()),
+        PeerRef::Nodes => Some("nodes".to_owned()),
         PeerRef::Network(_) | PeerRef::Cluster(_) => None,
     }
 }

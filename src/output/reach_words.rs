@@ -365,6 +365,9 @@ impl<'a> Words<'a> {
                     let kind = self.cluster.plugin_policy(id).kind.name;
                     format!("not judged: npcheck does not evaluate `{kind}`")
                 }
+                PolicyRef::Plugin(id) if self.is_for_nodes(id) => {
+                    "not judged: npcheck does not evaluate what is for nodes".to_owned()
+                }
                 PolicyRef::Part(_) => "may bring policies".to_owned(),
                 _ => "not judged: the API server would reject it".to_owned(),
             };
@@ -527,7 +530,8 @@ impl<'a> Words<'a> {
             | PeerRef::Calico(..)
             | PeerRef::EgressFirewall(_)
             | PeerRef::OwnNode
-            | PeerRef::OtherNetworks => reach_plugin::peer(peer.peer).unwrap_or_default(),
+            | PeerRef::OtherNetworks
+            | PeerRef::Nodes => reach_plugin::peer(peer.peer).unwrap_or_default(),
             PeerRef::Network(peer) => network_peer(peer),
             PeerRef::Cluster(peer) => match &peer.selection {
                 PeerSelection::Pods(PodsSelection::Namespaces(selector)) => {

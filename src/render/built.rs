@@ -21,6 +21,7 @@ const CLUSTER_WIDE: &[&str] = &[
     "ClusterNetworkPolicy",
     "GlobalNetworkPolicy",
     "GlobalNetworkSet",
+    "HostEndpoint",
 ];
 
 /// Reads objects, those that no build changed once only.

@@ -47,6 +47,8 @@ pub enum InertReason {
     RejectedByServer,
     /// Cilium's agent rejects it, as the first fault says.
     RejectedByAgent(String),
+    /// All of it is for nodes, and the host firewall of Cilium is off.
+    HostFirewallOff,
     /// It is of another CNI plugin than the one in force: both by name.
     OfAnotherPlugin {
         /// The plugin that it is for.
@@ -240,9 +242,12 @@ fn inert(cluster: &Cluster) -> BTreeMap<Span, InertPolicy> {
                 let (kind, cni) = (policy.kind.name, cni.name());
                 Some(InertReason::KindNotRead { kind, cni })
             }
-            (PluginSpec::Cilium(_), _) if cni == Cni::Cilium => {
-                let fault = cluster.enforcement().cilium().faults(policy).next();
-                fault.map(|fault| InertReason::RejectedByAgent(fault.reason.clone()))
+            (PluginSpec::Cilium(spec), _) if cni == Cni::Cilium => {
+                let options = cluster.enforcement().cilium();
+                let fault = options.faults(policy).next();
+                let fault = fault.map(|fault| InertReason::RejectedByAgent(fault.reason.clone()));
+                let is_off = spec.is_for_nodes() && !options.guards_nodes.is_on();
+                fault.or(is_off.then_some(InertReason::HostFirewallOff))
             }
             _ => None,
         };

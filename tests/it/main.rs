@@ -40,6 +40,7 @@ mod gaps;
 mod generated;
 mod gitops_cases;
 mod gitops_kinds;
+mod guarded_nodes;
 mod graph;
 mod hostile_builds;
 mod in_force;

@@ -6,6 +6,7 @@
 use super::calico_end::{CalicoEnd, CalicoSubject};
 use super::calico_owners::Owners;
 use super::condition::Condition;
+use super::nodes;
 use super::{
     Chain, End, HostNetwork, Matcher, NamespaceSet, Origin, Peer, PeerRef, PodSet, PolicyRef,
     PortEntry, PortRef, Ports, Rule, RulePorts, RuleRef, Stage, StageName,
@@ -66,8 +67,10 @@ pub(super) fn lower<'c>(
         }
     }
     let mut unread = Vec::new();
+    let mut on_nodes = Stage::new(StageName::NotJudged);
     for id in plugin {
         let policy = cluster.plugin_policy(*id);
+        nodes::add_host_endpoints(cluster, *id, &mut on_nodes);
         if let PluginSpec::Calico(spec) = &policy.spec
             && spec.host_endpoints_only.is_none()
         {
@@ -114,7 +117,7 @@ pub(super) fn lower<'c>(
         }
         stage
     };
-    tiers.map(stage).collect()
+    std::iter::once(on_nodes).chain(tiers.map(stage)).collect()
 }
 
 /// Whether a cluster has anything that only Calico knows; without, it does what Kubernetes

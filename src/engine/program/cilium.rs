@@ -13,6 +13,7 @@ use super::identity::{
     CLUSTER, CLUSTER_KEY, Entity, Identities, IdentityRequirement, IdentityView, NAMESPACE_KEY,
     NAMESPACE_LABELS, Source,
 };
+use super::nodes;
 use super::{
     Chain, End, HostNetwork, Matcher, NamespaceSet, Origin, Peer, PeerRef, PodSet, PolicyRef, Rule,
     RuleRef, Stage, StageName,
@@ -90,8 +91,8 @@ impl<'c> Lowering<'c> {
         let rules = policy.specs.iter().flat_map(|spec| &spec.rules);
         let is_known = !is_rejected && meta.holes.are_all_in(rules.map(|rule| rule.span));
         for spec in &policy.specs {
-            // Node selectors are for the host firewall (C12).
             let CiliumSubject::Endpoints(selector) = &spec.subject else {
+                self.nodes(id, meta.name.span, spec);
                 continue;
             };
             let subject = subject(selector, namespace);
@@ -146,6 +147,21 @@ impl<'c> Lowering<'c> {
                         .push(chain(deny, End::Next));
                 }
                 self.allow.chains.get_mut(direction).push(chain(allow, end));
+            }
+        }
+    }
+
+    /// A rule set for nodes, of the host firewall (C12): whether it is about the node of a pod
+    /// depends on labels that no manifest tells.
+    fn nodes(&mut self, id: PluginPolicyId, text: Span, spec: &CiliumSpec) {
+        if !self.options().guards_nodes.is_on() {
+            return;
+        }
+        let policy = PolicyRef::Plugin(id);
+        for direction in Direction::BOTH {
+            if spec.rules_of(direction).next().is_some() {
+                nodes::add_guard(&mut self.deny, policy, text, direction);
+                nodes::add_guard_of_others(&mut self.deny, self.cluster, policy, text, direction);
             }
         }
     }

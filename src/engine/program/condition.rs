@@ -23,6 +23,7 @@ enum Kind<'c> {
     End(CalicoEnd<'c>),
     OutsidePods(OutsidePods),
     OwnNodeInDoubt,
+    OnHostNetwork,
     NodesByLabels,
     CidrInCluster(CidrInCluster),
 }
@@ -323,6 +324,11 @@ impl<'c> Condition<'c> {
         Self(Arc::new(Kind::OwnNodeInDoubt))
     }
 
+    /// Pods on the network of their node.
+    pub(super) fn on_host_network() -> Self {
+        Self(Arc::new(Kind::OnHostNetwork))
+    }
+
     /// Nodes by their labels, which no manifest tells.
     pub(super) fn nodes_by_labels() -> Self {
         Self(Arc::new(Kind::NodesByLabels))
@@ -378,11 +384,17 @@ impl<'c> Condition<'c> {
                 address.map_or_else(|| block.may_hold(is_ipv4), |address| block.holds(address))
             }
             (Kind::OwnNodeInDoubt, Candidate::Entity(Entity::Host)) => Truth::Unknown,
+            (Kind::OnHostNetwork, Candidate::Pod { pod, .. }) => pod.host_network.into(),
             (Kind::NodesByLabels, candidate) => may_be_node(candidate),
             (Kind::CidrInCluster(cidr), candidate) => cidr.truth(candidate),
-            (Kind::Subject(_) | Kind::End(_) | Kind::OutsidePods(_) | Kind::OwnNodeInDoubt, _) => {
-                Truth::False
-            }
+            (
+                Kind::Subject(_)
+                | Kind::End(_)
+                | Kind::OutsidePods(_)
+                | Kind::OwnNodeInDoubt
+                | Kind::OnHostNetwork,
+                _,
+            ) => Truth::False,
         }
     }
 
@@ -442,9 +454,8 @@ impl<'c> Condition<'c> {
                 found: Vec::new(),
                 truth: self.truth(candidate),
             }],
-            (Kind::Subject(_) | Kind::OutsidePods(_), _) | (Kind::End(_), Candidate::Entity(_)) => {
-                Vec::new()
-            }
+            (Kind::Subject(_) | Kind::OutsidePods(_) | Kind::OnHostNetwork, _)
+            | (Kind::End(_), Candidate::Entity(_)) => Vec::new(),
         }
     }
 
@@ -499,7 +510,10 @@ impl<'c> Condition<'c> {
     /// The ranges of addresses that it tells apart.
     pub(in crate::engine) fn cuts(&self) -> Vec<AddressRange> {
         match &*self.0 {
-            Kind::Identities(_) | Kind::OwnNodeInDoubt | Kind::NodesByLabels => Vec::new(),
+            Kind::Identities(_)
+            | Kind::OwnNodeInDoubt
+            | Kind::OnHostNetwork
+            | Kind::NodesByLabels => Vec::new(),
             Kind::CidrInCluster(cidr) => cidr.held.clone(),
             Kind::Subject(subject) => subject.cuts(),
             Kind::End(end) => end.cuts(),

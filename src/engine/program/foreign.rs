@@ -3,6 +3,7 @@
 //!
 //! Refuses to know what they say.
 
+use super::nodes;
 use super::{
     Action, Chain, End, HostNetwork, NamespaceSet, Origin, PodSet, PolicyRef, Rule, RuleRef, Stage,
     StageName,
@@ -34,6 +35,14 @@ pub(super) fn lower<'c>(cluster: &'c Cluster, policies: &[PluginPolicyId]) -> Fo
             PolicyEffect::Decides => &mut foreign.deciding,
             PolicyEffect::Restricts => &mut foreign.restricting,
         };
+        if policy.kind.is_for_nodes() {
+            let (policy_ref, text) = (PolicyRef::Plugin(*id), policy.meta.name.span);
+            for direction in &policy.directions {
+                nodes::add_guard(stage, policy_ref, text, *direction);
+                nodes::add_guard_of_others(stage, cluster, policy_ref, text, *direction);
+            }
+            continue;
+        }
         let Some(subject) = subject(cluster, policy) else {
             continue;
         };

@@ -54,6 +54,7 @@ mod egress_firewall;
 mod foreign;
 pub mod identity;
 pub(super) mod network_policy;
+mod nodes;
 mod origin;
 mod parts;
 mod pod_set;

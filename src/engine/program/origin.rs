@@ -113,6 +113,8 @@ pub enum PeerRef<'c> {
     OwnNode,
     /// Pods of another network than a primary one of OVN-Kubernetes.
     OtherNetworks,
+    /// Nodes that a policy of their own is about.
+    Nodes,
 }
 
 /// A port entry as a policy has it.

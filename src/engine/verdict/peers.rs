@@ -353,9 +353,9 @@ fn is_same_entry(one: PeerRef<'_>, other: PeerRef<'_>) -> bool {
         (PeerRef::Cilium(one, at), PeerRef::Cilium(other, span)) => {
             std::ptr::eq(one, other) && at == span
         }
-        (PeerRef::OwnNode, PeerRef::OwnNode) | (PeerRef::OtherNetworks, PeerRef::OtherNetworks) => {
-            true
-        }
+        (PeerRef::OwnNode, PeerRef::OwnNode)
+        | (PeerRef::OtherNetworks, PeerRef::OtherNetworks)
+        | (PeerRef::Nodes, PeerRef::Nodes) => true,
         _ => false,
     }
 }

@@ -124,8 +124,7 @@ impl Selection {
     ) -> Self {
         let mut with_rules = Vec::new();
         let (mut work, mut least_work) = (1, 0);
-        let (scope, gates) = match subject {
-            Endpoint::Pod(pod) if pod.host_network => (Scope::HostNetwork, Vec::new()),
+        let (scope, gates): (_, Vec<Vec<Vec<SelectedChain>>>) = match subject {
             Endpoint::Pod(pod) => {
                 let mut of_stage = |gate, at, stage: IndexedStage<'_, 'c>| {
                     let mut chains = Vec::new();
@@ -150,7 +149,12 @@ impl Selection {
                         .map(|(at, stage)| of_stage(gate, at, stage))
                         .collect()
                 });
-                (Scope::Policies, gates.collect())
+                let gates: Vec<Vec<Vec<SelectedChain>>> = gates.collect();
+                let is_selected = gates.iter().flatten().any(|chains| !chains.is_empty());
+                match pod.host_network && !is_selected {
+                    true => (Scope::HostNetwork, Vec::new()),
+                    false => (Scope::Policies, gates),
+                }
             }
             _ => (Scope::Outside, Vec::new()),
         };
