@@ -241,14 +241,10 @@ impl Lookup<'_> {
                 resolved.is_selection = true;
                 let ids = self.cluster.workload_ids().filter(|id| self.has_pods(*id));
                 resolved.ends.extend(ids.map(End::Workload));
-                resolved
-                    .ends
-                    .extend([AddressRange::IPV4, AddressRange::IPV6].map(End::Addresses));
+                self.add_outside([AddressRange::IPV4, AddressRange::IPV6], &mut resolved);
             }
             Form::Internet => {
-                resolved
-                    .ends
-                    .extend(special::public_addresses().into_iter().map(End::Addresses));
+                self.add_outside(special::public_addresses(), &mut resolved);
             }
             Form::Addresses(range) => {
                 if !self.resolve_service_address(text, &range, &mut resolved) {
@@ -513,6 +509,18 @@ impl Lookup<'_> {
             resolved.notes.push(note);
         }
         is_found.is_ok()
+    }
+
+    /// Adds addresses outside, as far as the cluster has their family.
+    fn add_outside(
+        &self,
+        ranges: impl IntoIterator<Item = AddressRange>,
+        resolved: &mut Resolved,
+    ) {
+        let enforcement = self.cluster.enforcement();
+        let ranges = ranges.into_iter();
+        let used = ranges.filter(|range| enforcement.has_family(range.is_ipv4()));
+        resolved.ends.extend(used.map(End::Addresses));
     }
 
     fn resolve_addresses(&self, range: AddressRange, resolved: &mut Resolved) {

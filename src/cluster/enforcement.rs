@@ -38,6 +38,8 @@ pub struct EnforcementSettings {
     pub api_server_cidrs: Vec<IpNet>,
     /// Whether `cluster.ipFamilies` has both of them.
     pub is_dual_stack: Option<bool>,
+    /// Whether the only one that it has is IPv4; `None` if it has both or says nothing.
+    pub is_ipv4_alone: Option<bool>,
 }
 
 /// What a fact was recognised by.
@@ -88,6 +90,7 @@ pub struct Enforcement {
     node_ranges: Vec<IpNet>,
     api_server_ranges: Vec<IpNet>,
     is_dual_stack: Truth,
+    is_ipv4_alone: Option<bool>,
 }
 
 /// A row of the table that `npcheck config` shows.
@@ -198,6 +201,7 @@ impl Enforcement {
             node_ranges: settings.node_cidrs.clone(),
             api_server_ranges: settings.api_server_cidrs.clone(),
             is_dual_stack: settings.is_dual_stack.map_or(Truth::Unknown, Truth::from),
+            is_ipv4_alone: settings.is_ipv4_alone,
         }
     }
 
@@ -205,6 +209,12 @@ impl Enforcement {
     #[must_use]
     pub fn is_dual_stack(&self) -> Truth {
         self.is_dual_stack
+    }
+
+    /// Whether the cluster has addresses of a family, as far as the configuration tells.
+    #[must_use]
+    pub fn has_family(&self, is_ipv4: bool) -> bool {
+        self.is_ipv4_alone.is_none_or(|alone| alone == is_ipv4)
     }
 
     /// The CNI plugin, where anything tells which one it is.
@@ -409,7 +419,7 @@ impl Enforcement {
             set.enforces.is_some(),
         );
         type Row = (&'static str, Switch, Switch, Option<Switch>, &'static str);
-        let switches: [Row; 10] = [
+        let switches: [Row; 11] = [
             (
                 "cilium.policyAuditMode",
                 own.audits,
@@ -478,6 +488,13 @@ impl Enforcement {
                 own.knows_node_labels,
                 default.knows_node_labels,
                 set.knows_node_labels,
+                "true",
+            ),
+            (
+                "cilium.enableHostFirewall",
+                own.guards_nodes,
+                default.guards_nodes,
+                set.guards_nodes,
                 "true",
             ),
         ];

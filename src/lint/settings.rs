@@ -106,6 +106,10 @@ impl Settings {
                 0 => None,
                 families => Some(families == Family::ALL.len()),
             },
+            is_ipv4_alone: match self.ip_families.len() {
+                1 => Some(self.ip_families.contains(&Family::V4)),
+                _ => None,
+            },
         }
     }
 }

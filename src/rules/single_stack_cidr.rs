@@ -13,7 +13,10 @@ declare_rule! {
     /// `::/0`, and no block of the other. Also reports a rule with both of which only one has
     /// exceptions.
     ///
-    /// It is reported only if the cluster is known to be dual-stack: by a Service, by its pod
+    /// Where the configuration says that the cluster has one family, reports a rule whose blocks
+    /// are all of the other one: it matches nothing.
+    ///
+    /// The rest is reported only if the cluster is known to be dual-stack: by a Service, by its pod
     /// ranges, or by the configuration. Most clusters have only one family.
     ///
     /// ## Why is this bad?
@@ -89,13 +92,17 @@ impl Rule for SingleStackCidr {
     }
 
     fn check_cluster(&self, cx: &mut Context<'_>) {
-        if !may_be_dual_stack(cx) {
-            return;
-        }
+        let is_dual = may_be_dual_stack(cx);
         let cluster = cx.cluster;
         for id in cluster.policy_ids() {
             let policy = &cluster.policy(id).object;
             for place in policy.rule_places() {
+                if let Some(finding) = check_unused_family(cx, id, &place) {
+                    cx.report(finding);
+                }
+                if !is_dual {
+                    continue;
+                }
                 let (path, rule) = (place.path(), place.rule);
                 let finding = check_other_family(cx, id, policy, &place);
                 if let Some(finding) = finding.or_else(|| check_exceptions(cx, id, &path, rule)) {
@@ -114,6 +121,38 @@ fn may_be_dual_stack(cx: &Context<'_>) -> bool {
         Truth::False => false,
         Truth::Unknown => cx.is_asked_for(),
     }
+}
+
+/// Blocks of nothing but the family that the cluster does not have.
+fn check_unused_family(
+    cx: &Context<'_>,
+    id: PolicyId,
+    place: &RulePlace<'_>,
+) -> Option<Diagnostic> {
+    let enforcement = cx.cluster.enforcement();
+    let is_unused = |peer: &NetworkPolicyPeer| {
+        let block = peer.ip_block.get();
+        block.is_some_and(|block| !enforcement.has_family(block.cidr.addr().is_ipv4()))
+    };
+    let peers = place.rule.peers.items();
+    let first = peers.first()?.ip_block.get()?;
+    if !peers.iter().all(is_unused) {
+        return None;
+    }
+    let [own, other] = match Family::of(&first.cidr) {
+        Family::V4 => [Family::V4, Family::V6],
+        Family::V6 => [Family::V6, Family::V4],
+    };
+    let message = format!(
+        "this rule has only {} addresses, and the cluster has only {}",
+        own.name(),
+        other.name()
+    );
+    Some(
+        cx.policy_finding(id, place.path(), first.cidr.span, message)
+            .label("matches nothing here")
+            .help("`cluster.ipFamilies` in npcheck.yaml says which families the cluster has"),
+    )
 }
 
 /// A block of everything of one family, where the rule has no block of the other one.

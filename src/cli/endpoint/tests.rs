@@ -1,6 +1,7 @@
 //! What is typed, and what it means in one small cluster: a table of every form.
 
 use super::*;
+use crate::cluster::EnforcementSettings;
 use crate::manifest;
 use crate::source::SourceMap;
 
@@ -78,6 +79,40 @@ fn resolved(text: &str, namespace: Option<&str>) -> Result<Vec<String>, String> 
                 .map(|candidate| candidate.name)
                 .collect();
             Err(format!("ambiguous: {}", names.join(" ")))
+        }
+    }
+}
+
+#[test]
+fn the_outside_has_the_families_of_the_cluster() {
+    let settings = |is_ipv4_alone| EnforcementSettings {
+        is_ipv4_alone,
+        ..EnforcementSettings::default()
+    };
+    let mut sources = SourceMap::default();
+    let typed = sources.add("<arguments>", "internet");
+    for (is_ipv4_alone, families) in [
+        (None, [true, true]),
+        (Some(true), [true, false]),
+        (Some(false), [false, true]),
+    ] {
+        let cluster = Cluster::new(Vec::new()).with_enforcement(&settings(is_ipv4_alone));
+        let lookup = Lookup {
+            cluster: &cluster,
+            namespace: None,
+            source: typed,
+        };
+        for text in ["internet", "any"] {
+            let Ok(found) = lookup.resolve(text) else {
+                panic!("`{text}` is an endpoint");
+            };
+            let has = |is_ipv4| {
+                let mut ends = found.ends.iter();
+                ends.any(|end| {
+                    matches!(end, End::Addresses(range) if range.is_ipv4() == is_ipv4)
+                })
+            };
+            assert_eq!([has(true), has(false)], families, "{text}");
         }
     }
 }
