@@ -512,11 +512,7 @@ impl Lookup<'_> {
     }
 
     /// Adds addresses outside, as far as the cluster has their family.
-    fn add_outside(
-        &self,
-        ranges: impl IntoIterator<Item = AddressRange>,
-        resolved: &mut Resolved,
-    ) {
+    fn add_outside(&self, ranges: impl IntoIterator<Item = AddressRange>, resolved: &mut Resolved) {
         let enforcement = self.cluster.enforcement();
         let ranges = ranges.into_iter();
         let used = ranges.filter(|range| enforcement.has_family(range.is_ipv4()));

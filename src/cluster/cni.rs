@@ -1,8 +1,20 @@
 //! The CNI plugins by name, and by what tells that one is installed.
 //!
-//! Refuses to know what a plugin does not support: that is advice, not what decides.
+//! Refuses to know what a plugin does not support, but where it decides what a rule means: the
+//! rest is advice.
 
-use crate::k8s::Product;
+use crate::k8s::{NetworkPolicyPort, PortReference, Product, Protocol};
+
+/// What a CNI plugin makes of an entry of `ports`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PortReading {
+    /// What Kubernetes says.
+    AsWritten,
+    /// The first port of a range, as it does not know `endPort`.
+    FirstOfRange,
+    /// It does not support it: what becomes of the rule is not known.
+    Unsupported,
+}
 
 /// A CNI plugin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -61,6 +73,21 @@ impl Cni {
             Self::KubeRouter => "kube-router",
             Self::OvnKubernetes => "OVN-Kubernetes",
             Self::Weave => "Weave Net",
+        }
+    }
+
+    /// What it makes of an entry of `ports`; `lint::plugins` has the sources.
+    #[must_use]
+    pub fn reading_of(self, port: &NetworkPolicyPort) -> PortReading {
+        let number = port.port.get().map(|port| &port.value);
+        let is_named = matches!(number, Some(PortReference::Name(_)));
+        match self {
+            Self::OvnKubernetes | Self::Weave if is_named => PortReading::Unsupported,
+            Self::Weave if port.end_port.get().is_some() => PortReading::FirstOfRange,
+            Self::KubeRouter if port.protocol_or_default() == Protocol::Sctp => {
+                PortReading::Unsupported
+            }
+            _ => PortReading::AsWritten,
         }
     }
 

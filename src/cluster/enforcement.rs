@@ -285,7 +285,9 @@ impl Enforcement {
                 is_newest && self.cilium.drops() && self.cilium.reads_cluster_policies.is_on()
             }
             Some(Cni::Calico) => is_newest,
-            Some(Cni::Weave | Cni::Flannel) => false,
+            Some(Cni::Weave | Cni::Flannel | Cni::AwsVpc | Cni::AzureNpm | Cni::KubeRouter) => {
+                false
+            }
             _ => true,
         }
     }

@@ -30,7 +30,7 @@ mod undeployed;
 mod written_labels;
 
 pub use cilium_options::{CiliumOptions, CiliumSettings, PolicyMode, Switch, not_modelled};
-pub use cni::Cni;
+pub use cni::{Cni, PortReading};
 pub use context_objects::ContextObjects;
 pub use definitions::{Identity, likeness};
 pub use enforcement::{Enforcement, EnforcementRow, EnforcementSettings, Evidence, Recognised};

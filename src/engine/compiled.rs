@@ -428,7 +428,7 @@ impl<'c> Compiled<'c> {
                     let numbers = ConnectionSet::of(*protocol, numbers.clone());
                     ports.without = ports.without.union(&numbers);
                 }
-                program::Ports::Numbers(..) => {}
+                program::Ports::Numbers(..) | program::Ports::Unsupported => {}
             }
         }
         ports.names.sort_unstable();

@@ -58,7 +58,7 @@ pub fn are_dns_ports(ports: &Ports<'_>) -> bool {
             _ => false,
         },
         Ports::Name(name, _) => name.contains("dns") || *name == "domain" || is_opaque(name),
-        Ports::ExceptName(..) | Ports::ExceptNumbers(..) => false,
+        Ports::ExceptName(..) | Ports::ExceptNumbers(..) | Ports::Unsupported => false,
     }
 }
 

@@ -52,6 +52,28 @@ const GAPS: &[Gap] = &[
         feature: Feature::StandalonePods,
         effect: "policies are enforced for pods that have an owner; this one may stay open",
     },
+    // aws/aws-network-policy-agent, README; its own kinds are `networking.k8s.aws`.
+    Gap {
+        cni: Cni::AwsVpc,
+        feature: Feature::AdminPolicies,
+        effect: "it is ignored; Amazon's own kinds are of the group `networking.k8s.aws`",
+    },
+    Gap {
+        cni: Cni::AwsVpc,
+        feature: Feature::ClusterPolicies,
+        effect: "it is ignored; Amazon's own kinds are of the group `networking.k8s.aws`",
+    },
+    // network-policy-api.sigs.k8s.io, "Implementations".
+    Gap {
+        cni: Cni::AzureNpm,
+        feature: Feature::AdminPolicies,
+        effect: "it is ignored",
+    },
+    Gap {
+        cni: Cni::AzureNpm,
+        feature: Feature::ClusterPolicies,
+        effect: "it is ignored",
+    },
     // docs.cilium.io, "SCTP support (beta)".
     Gap {
         cni: Cni::Cilium,
@@ -94,6 +116,17 @@ const GAPS: &[Gap] = &[
         cni: Cni::KubeRouter,
         feature: Feature::Sctp,
         effect: "SCTP in policies is not supported",
+    },
+    // network-policy-api.sigs.k8s.io, "Implementations".
+    Gap {
+        cni: Cni::KubeRouter,
+        feature: Feature::AdminPolicies,
+        effect: "it is ignored",
+    },
+    Gap {
+        cni: Cni::KubeRouter,
+        feature: Feature::ClusterPolicies,
+        effect: "it is ignored",
     },
     // weaveworks/weave#3032.
     Gap {

@@ -67,7 +67,14 @@ impl Words<'_> {
                     let span = peer_span(entry.peer).or(rule.rule.span());
                     missing.push((what, span));
                 }
-                if rule.ports.matches.certain != rule.ports.matches.possible {
+                if rule.ports.is_unsupported() {
+                    let what = format!(
+                        "what {} makes of ports in {} that it does not support",
+                        self.plugin(),
+                        self.policy(rule.policy)
+                    );
+                    missing.push((what, rule.rule.span()));
+                } else if rule.ports.matches.certain != rule.ports.matches.possible {
                     let what = format!(
                         "which port of {} a name in {} means: another tool fills it in",
                         self.to,
@@ -198,6 +205,12 @@ impl Words<'_> {
             _ => "it may bring policies",
         };
         (format!("{}: {may}", part.reason), Some(part.span))
+    }
+
+    /// The CNI plugin in force.
+    pub(super) fn plugin(&self) -> &'static str {
+        let cni = self.cluster.enforcement().cni();
+        cni.map_or("the CNI plugin", |cni| cni.value.name())
     }
 
     /// Whether a policy is of a kind that npcheck does not evaluate.

@@ -459,6 +459,9 @@ impl<'a> Words<'a> {
         let wanted = some_of(self.port_entries(rule.ports.entries()));
         let unresolved = rule.ports.count_unresolved();
         match unresolved {
+            0 if rule.ports.is_unsupported() => {
+                format!("port: {wanted}, which {} does not support", self.plugin())
+            }
             0 => format!("port: wants {wanted}"),
             _ if unresolved == rule.ports.len() => {
                 let names = if unresolved == 1 {

@@ -19,7 +19,9 @@ declare_rule! {
     ///
     /// - Flannel does not enforce any policies by itself.
     /// - OVN-Kubernetes and Weave Net do not support named ports.
-    /// - Weave Net ignores `endPort` and the cluster-wide policies.
+    /// - Weave Net ignores `endPort`.
+    /// - Amazon's VPC CNI, Azure's network policy manager, kube-router and Weave Net ignore the
+    ///   cluster-wide policies.
     /// - Cilium (by default) and kube-router do not support SCTP in policies.
     /// - Cilium ignores `AdminNetworkPolicy` and `BaselineAdminNetworkPolicy` and, unless
     ///   `cilium.enableK8sClusterNetworkPolicy` is set, `ClusterNetworkPolicy`.

@@ -1,6 +1,8 @@
 //! How a cluster's policies are enforced, as its objects and the configuration tell.
 
 use npcheck::cluster::{Cluster, Cni, EnforcementSettings, Evidence};
+use npcheck::engine::{self, ConnectionSet, Endpoint, Engine};
+use npcheck::k8s::{ClusterPolicyKind, Protocol};
 use npcheck::manifest;
 use npcheck::output::not_judged_lines;
 use npcheck::source::SourceMap;
@@ -166,4 +168,144 @@ fn options_of_the_agent_that_are_not_modelled_are_said() {
       spec: {policyCIDRMatchMode: [nodes], labels: 'k8s:app !k8s:batch'}}";
     let said = said(values);
     assert_eq!(said, Vec::<String>::new());
+}
+
+/// What a CNI plugin does not do of a rule's ports is not taken for done, and is not known where
+/// nobody says what it does instead; a peer that does not match stays shut out.
+#[test]
+fn ports_that_the_plugin_does_not_support_are_not_taken_for_open() {
+    let pods = "{apiVersion: v1, kind: Namespace, metadata: {name: one}}
+---
+{apiVersion: v1, kind: Pod, metadata: {name: a, namespace: one, labels: {app: a}},
+ spec: {containers: [{name: c, ports: [{name: http, containerPort: 8080}]}]}}
+---
+{apiVersion: v1, kind: Pod, metadata: {name: b, namespace: one, labels: {app: b}}, spec: {containers: [{name: c}]}}
+---
+{apiVersion: v1, kind: Pod, metadata: {name: c, namespace: one, labels: {app: c}}, spec: {containers: [{name: c}]}}
+---
+";
+    let asked = |cni: &str, port: &str, [from, protocol, number]: [&str; 3]| {
+        let text = format!(
+            "{pods}{{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, \
+             metadata: {{name: p, namespace: one}}, spec: {{podSelector: {{matchLabels: {{app: a}}}}, \
+             ingress: [{{from: [{{podSelector: {{matchLabels: {{app: b}}}}}}], ports: [{port}]}}]}}}}"
+        );
+        let config = Config::read(&format!("cni: {cni}\n"), &[]).expect("it is a configuration");
+        let workspace = Workspace::load([("test.yaml", text)], &config);
+        let view = workspace.clusters().next().expect("there is a cluster");
+        let cluster = view.cluster();
+        let id = |name: &str| {
+            let mut ids = cluster.workload_ids();
+            ids.find(|id| cluster.workload(*id).object.meta.name.value == name)
+                .expect("the pod is there")
+        };
+        let protocol = Protocol::ALL.into_iter().find(|it| it.name() == protocol);
+        let protocol = protocol.expect("it is a protocol");
+        let number = number.parse().expect("it is a port");
+        let word = |allowed: &ConnectionSet, unknown: &ConnectionSet| match (
+            allowed.get(protocol).contains(number),
+            unknown.get(protocol).contains(number),
+        ) {
+            (true, _) => "ALLOWED",
+            (_, true) => "UNKNOWN",
+            _ => "BLOCKED",
+        };
+        let ends = [from, "a"].map(|name| Endpoint::workload(cluster, id(name)));
+        let verdict = engine::judge(cluster, &ends[0], &ends[1]);
+        let judged = word(&verdict.allowed(), &verdict.unknown());
+        let engine = Engine::new(cluster);
+        let relation = engine.relation();
+        let (from, to) = (id(from), id("a"));
+        let related = word(&relation.connections(from, to), &relation.unknown(from, to));
+        assert_eq!(judged, related, "{cni} {port}");
+        judged
+    };
+    let table = [
+        ("kindnet", "{port: http}", ["b", "TCP", "8080"], "ALLOWED"),
+        (
+            "ovn-kubernetes",
+            "{port: http}",
+            ["b", "TCP", "8080"],
+            "UNKNOWN",
+        ),
+        (
+            "ovn-kubernetes",
+            "{port: http}",
+            ["c", "TCP", "8080"],
+            "BLOCKED",
+        ),
+        (
+            "ovn-kubernetes",
+            "{port: 8080}",
+            ["b", "TCP", "8080"],
+            "ALLOWED",
+        ),
+        ("weave", "{port: http}", ["b", "TCP", "8080"], "UNKNOWN"),
+        (
+            "weave",
+            "{port: 80, endPort: 90}",
+            ["b", "TCP", "80"],
+            "ALLOWED",
+        ),
+        (
+            "weave",
+            "{port: 80, endPort: 90}",
+            ["b", "TCP", "85"],
+            "BLOCKED",
+        ),
+        (
+            "kindnet",
+            "{port: 80, endPort: 90}",
+            ["b", "TCP", "85"],
+            "ALLOWED",
+        ),
+        (
+            "kube-router",
+            "{port: 80, protocol: SCTP}",
+            ["b", "SCTP", "80"],
+            "UNKNOWN",
+        ),
+        (
+            "kube-router",
+            "{port: 80, protocol: SCTP}",
+            ["c", "SCTP", "80"],
+            "BLOCKED",
+        ),
+        ("kube-router", "{port: 80}", ["b", "TCP", "80"], "ALLOWED"),
+        (
+            "kindnet",
+            "{port: 80, protocol: SCTP}",
+            ["b", "SCTP", "80"],
+            "ALLOWED",
+        ),
+    ];
+    for (cni, port, question, expected) in table {
+        assert_eq!(
+            asked(cni, port, question),
+            expected,
+            "{cni} {port} {question:?}"
+        );
+    }
+}
+
+#[test]
+fn plugins_without_the_cluster_wide_policies_do_not_read_them() {
+    let read = |cni| {
+        let settings = EnforcementSettings {
+            cni: Some(cni),
+            ..EnforcementSettings::default()
+        };
+        let cluster = Cluster::new(Vec::new()).with_enforcement(&settings);
+        [
+            ClusterPolicyKind::AdminNetworkPolicy,
+            ClusterPolicyKind::ClusterNetworkPolicy,
+        ]
+        .map(|kind| cluster.enforcement().reads(kind))
+    };
+    for cni in [Cni::AwsVpc, Cni::AzureNpm, Cni::KubeRouter, Cni::Weave] {
+        assert_eq!(read(cni), [false, false], "{cni:?}");
+    }
+    for cni in [Cni::Antrea, Cni::Kindnet, Cni::OvnKubernetes] {
+        assert_eq!(read(cni), [true, true], "{cni:?}");
+    }
 }

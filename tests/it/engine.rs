@@ -76,7 +76,7 @@ fn reference(seed: u64, objects: &[Object]) -> Reference<'_> {
     let reference = reference.with_ranges(pod_ranges(seed), node_ranges(seed));
     match seed % 4 {
         1 => reference.with_plugin(false, false),
-        2 => reference.with_plugin(true, true),
+        2 => reference.with_plugin(true, true).without_named_ports(),
         _ => reference,
     }
 }
@@ -241,18 +241,24 @@ fn the_streamed_flows_are_the_whole_relation_in_order() {
                 let unknown = relation.unknown(source, destination);
                 assert_eq!(row.unknown(destination), *unknown, "cluster {seed}");
             }
+            // What is not known may cut a range where what is certain does not.
+            let workload = Peer::Workload(source);
+            let covers = |leaves: bool, range: AddressRange, set: &ConnectionSet| {
+                let pieces = between.iter().filter_map(|((from, to), connections)| {
+                    let (end, outside) = if leaves { (from, to) } else { (to, from) };
+                    let Peer::Outside(piece) = outside else {
+                        return None;
+                    };
+                    (*end == workload && connections == set).then_some(*piece)
+                });
+                range.without(&pieces.collect::<Vec<_>>()).is_empty()
+            };
             for family in [AddressRange::IPV4, AddressRange::IPV6] {
                 for (range, set) in relation.to_outside(source, family) {
-                    assert_eq!(
-                        between[&(Peer::Workload(source), Peer::Outside(range))],
-                        *set
-                    );
+                    assert!(covers(true, range, set), "cluster {seed}");
                 }
                 for (range, set) in relation.from_outside(family, source) {
-                    assert_eq!(
-                        between[&(Peer::Outside(range), Peer::Workload(source))],
-                        *set
-                    );
+                    assert!(covers(false, range, set), "cluster {seed}");
                 }
             }
         }

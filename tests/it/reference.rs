@@ -42,6 +42,8 @@ pub(crate) struct Reference<'o> {
     blocks_match_pods: bool,
     /// Whether a peer's selectors match pods on the network of their node (S15).
     selectors_match_host_network: bool,
+    /// Whether NetworkPolicies may name ports (S15): where not, nobody knows what becomes of one.
+    names_ports: bool,
 }
 
 /// The addresses that an end may have; `None` for one that no block holds.
@@ -70,6 +72,7 @@ struct Side<'o> {
     /// Whether a refused policy of the Admin tier, a NetworkPolicy, one of the Baseline tier
     /// may be about the subject.
     refused: [bool; 3],
+    names_ports: bool,
 }
 
 impl<'o> Reference<'o> {
@@ -105,6 +108,7 @@ impl<'o> Reference<'o> {
             node_ranges: vec![],
             blocks_match_pods: true,
             selectors_match_host_network: false,
+            names_ports: true,
         };
         for object in accepted() {
             match object {
@@ -157,6 +161,12 @@ impl<'o> Reference<'o> {
     ) -> Self {
         self.blocks_match_pods = blocks_match_pods;
         self.selectors_match_host_network = selectors_match_host_network;
+        self
+    }
+
+    /// The same with one that does not support named ports.
+    pub(crate) fn without_named_ports(mut self) -> Self {
+        self.names_ports = false;
         self
     }
 
@@ -247,6 +257,7 @@ impl<'o> Reference<'o> {
             rules: vec![],
             baseline: vec![],
             refused: [false; 3],
+            names_ports: self.names_ports,
         };
         for policy in &self.refused_cluster_wide {
             let tier = usize::from(policy.tier == Tier::Baseline) * 2;
@@ -419,16 +430,23 @@ impl Side<'_> {
         if let Some(action) = decided(&self.admin) {
             return of_action(action);
         }
+        let of_policies = if self.names_ports { named } else { &[] };
         let is_matched = self.rules.iter().any(|ports| {
             ports.is_empty()
                 || ports
                     .iter()
-                    .any(|entry| is_port(entry, named, protocol, port))
+                    .any(|entry| is_port(entry, of_policies, protocol, port))
         });
+        let is_name = |entry: &NetworkPolicyPort| {
+            let port = entry.port.get().map(|port| &port.value);
+            matches!(port, Some(PortReference::Name(_)))
+        };
+        let may_match = !self.names_ports && self.rules.iter().copied().flatten().any(is_name);
         match (self.is_isolated, is_matched) {
             (true, true) => return Answer::Allowed,
             // One more policy may allow it, or isolate the pod.
             _ if self.refused[1] => return Answer::Unknown,
+            (true, false) if may_match => return Answer::Unknown,
             (true, false) => return Answer::Denied,
             (false, _) => {}
         }

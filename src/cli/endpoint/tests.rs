@@ -108,9 +108,7 @@ fn the_outside_has_the_families_of_the_cluster() {
             };
             let has = |is_ipv4| {
                 let mut ends = found.ends.iter();
-                ends.any(|end| {
-                    matches!(end, End::Addresses(range) if range.is_ipv4() == is_ipv4)
-                })
+                ends.any(|end| matches!(end, End::Addresses(range) if range.is_ipv4() == is_ipv4))
             };
             assert_eq!([has(true), has(false)], families, "{text}");
         }

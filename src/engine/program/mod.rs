@@ -291,6 +291,8 @@ pub enum Ports<'c> {
     ExceptName(&'c str, Protocol),
     /// Not these, whatever other entries match.
     ExceptNumbers(Protocol, PortSet),
+    /// What the CNI plugin does not support: any port, or none.
+    Unsupported,
 }
 
 /// How policies are read where Kubernetes leaves something open.
@@ -541,10 +543,15 @@ impl Block<'_> {
 }
 
 impl Ports<'_> {
-    /// Whether it is a name that another tool fills in.
+    /// Whether nobody knows what it matches: a name that another tool fills in, or what the CNI
+    /// plugin does not support.
     #[must_use]
     pub fn is_opaque(&self) -> bool {
-        matches!(self, Self::Name(name, _) | Self::ExceptName(name, _) if is_opaque(name))
+        match self {
+            Self::Name(name, _) | Self::ExceptName(name, _) => is_opaque(name),
+            Self::Unsupported => true,
+            Self::Numbers(..) | Self::ExceptNumbers(..) => false,
+        }
     }
 
     /// What it matches by number.
@@ -552,7 +559,7 @@ impl Ports<'_> {
     pub fn numbers(&self) -> ConnectionSet {
         match self {
             Self::Numbers(protocol, ports) => ConnectionSet::of(*protocol, ports.clone()),
-            Self::Name(..) | Self::ExceptName(..) | Self::ExceptNumbers(..) => {
+            Self::Name(..) | Self::ExceptName(..) | Self::ExceptNumbers(..) | Self::Unsupported => {
                 ConnectionSet::none()
             }
         }

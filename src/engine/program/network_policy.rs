@@ -6,7 +6,7 @@ use super::{
     Block, Chain, End, HostNetwork, Matcher, NamespaceSet, Origin, Peer, PeerRef, PodSet,
     PolicyRef, PortEntry, PortRef, Ports, Reading, Rule, RulePorts, RuleRef, Stage, StageName,
 };
-use crate::cluster::{Cluster, Enforcement, NamespaceId, PolicyId};
+use crate::cluster::{Cluster, Enforcement, NamespaceId, PolicyId, PortReading};
 use crate::engine::ports::PortSet;
 use crate::k8s::{
     Action, Direction, LabelSelector, NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort,
@@ -100,9 +100,24 @@ impl Lowering<'_> {
             // No peers means everybody, the outside included (S6).
             peers: (!peers.is_empty())
                 .then(|| peers.iter().filter_map(|peer| self.peer(peer)).collect()),
-            ports: (!ports.is_empty()).then(|| ports.iter().map(port).collect()),
+            ports: (!ports.is_empty()).then(|| ports.iter().map(|it| self.port(it)).collect()),
             is_opaque,
         }
+    }
+
+    /// An entry of `ports` as the CNI plugin reads it.
+    fn port<'c>(&self, entry: &'c NetworkPolicyPort) -> PortEntry<'c> {
+        let cni = self.enforcement.cni().map(|cni| cni.value);
+        let reading = cni.map_or(PortReading::AsWritten, |cni| cni.reading_of(entry));
+        let written = port(entry);
+        let ports = match (reading, entry.port.get().map(|port| &port.value)) {
+            (PortReading::Unsupported, _) => Ports::Unsupported,
+            (PortReading::FirstOfRange, Some(PortReference::Number(first))) => {
+                Ports::Numbers(entry.protocol_or_default(), PortSet::single(*first))
+            }
+            _ => return written,
+        };
+        PortEntry { ports, ..written }
     }
 
     /// `None` for a peer without any field, which matches nothing; an accepted policy has

@@ -45,7 +45,7 @@ impl<'c> RulePorts<'c> {
         places.map(|place| &arranged.entries[*place])
     }
 
-    /// Whether another tool fills in a name.
+    /// Whether nobody knows what an entry matches; see [`Ports::is_opaque`].
     #[must_use]
     pub fn has_opaque_name(&self) -> bool {
         self.0.has_opaque_name
@@ -64,7 +64,7 @@ impl<'c> FromIterator<PortEntry<'c>> for RulePorts<'c> {
         let mut exceptions = Vec::new();
         for (place, entry) in entries.iter().enumerate() {
             match entry.ports {
-                Ports::Numbers(..) => {}
+                Ports::Numbers(..) | Ports::Unsupported => {}
                 Ports::Name(name, _) => names.push((name, place)),
                 Ports::ExceptName(..) | Ports::ExceptNumbers(..) => exceptions.push(place),
             }

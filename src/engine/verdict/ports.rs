@@ -62,6 +62,13 @@ impl<'c> PortsTrace<'c> {
         })
     }
 
+    /// Whether the CNI plugin does not support an entry.
+    #[must_use]
+    pub fn is_unsupported(&self) -> bool {
+        let mut entries = self.ports.as_deref().unwrap_or_default().iter();
+        entries.any(|entry| matches!(entry.ports, Ports::Unsupported))
+    }
+
     /// How many entries there are.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -128,7 +135,7 @@ pub(super) fn compare<'c>(
         Ports::ExceptNumbers(protocol, numbers) => {
             all.difference(&ConnectionSet::of(*protocol, numbers.clone()))
         }
-        Ports::Numbers(..) | Ports::Name(..) => all,
+        Ports::Numbers(..) | Ports::Name(..) | Ports::Unsupported => all,
     };
     let resolved = resolved(ports, destination);
     let meant = resolved.iter().map(|(_, meant)| meant);

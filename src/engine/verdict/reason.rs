@@ -231,6 +231,9 @@ impl<'c> SideTrace<'c> {
             }
             _ if rule.as_ref().is_some_and(is_unread) => not_judged(rule),
             Some(miss) if rule.is_none_or(|rule| !rule.is_opaque) => miss.code(),
+            _ if rule.is_some_and(|rule| !rule.is_opaque && rule.ports.is_unsupported()) => {
+                ReasonCode::NotJudged
+            }
             // One that a controller may have written, and that has no rules.
             _ if rule.is_none() && self.may_be_isolated_by_part() => ReasonCode::NotJudged,
             _ => ReasonCode::Substitution,
@@ -386,6 +389,7 @@ impl<'c> RuleTrace<'c> {
             let is_unresolved = self.ports.count_unresolved() > 0;
             let may_match = !self.ports.matches.possible.intersection(asked).is_empty();
             codes.push(match (may_match, is_unresolved) {
+                (true, _) if self.ports.is_unsupported() => ReasonCode::NotJudged,
                 (true, _) => ReasonCode::Substitution,
                 (false, true) => ReasonCode::NamedPortUnresolved,
                 (false, false) => ReasonCode::PortMismatch,

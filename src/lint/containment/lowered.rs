@@ -177,7 +177,9 @@ impl PortMatches {
                 Ports::Name(name, None) => {
                     names.extend(Protocol::ALL.map(|protocol| (protocol, (*name).to_owned())));
                 }
-                Ports::ExceptName(..) | Ports::ExceptNumbers(..) => return None,
+                Ports::ExceptName(..) | Ports::ExceptNumbers(..) | Ports::Unsupported => {
+                    return None;
+                }
             }
         }
         // All at once: one by one, each would go over all before it.
