@@ -118,17 +118,20 @@ impl Offered {
 
 /// Says what the fixes change for connections, and which fixes were left out.
 fn report(autofixed: &Autofixed, terminal: &mut Terminal) {
-    let mut has_witnesses = false;
+    let mut witness: Option<String> = None;
     for change in &autofixed.changes {
         let (added, removed): (Vec<Flow>, Vec<Flow>) = flows(change);
         say_flows("opens", &added, terminal);
         say_flows("closes", &removed, terminal);
-        let mut flows = added.iter().chain(&removed);
-        has_witnesses |=
-            flows.any(|flow| flow.source.is_witness() || flow.destination.is_witness());
+        let flows = added.iter().take(SHOWN).chain(removed.iter().take(SHOWN));
+        let mut ends = flows.flat_map(|flow| [&flow.source, &flow.destination]);
+        witness = witness.or_else(|| ends.find(|end| end.is_witness()).map(end));
     }
-    if has_witnesses {
-        terminal.say("  +app=web: a pod with these labels, which no manifest here declares");
+    if let Some(name) = witness {
+        let labels = name.rsplit_once("/+").map_or(&*name, |(_, labels)| labels);
+        terminal.say(format_args!(
+            "  +{labels}: a pod with these labels, which no manifest here declares"
+        ));
     }
     for (finding, fault) in &autofixed.refused {
         let span = finding.primary.span;

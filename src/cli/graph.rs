@@ -23,6 +23,7 @@ use crate::workspace::ClusterView;
 use clap::{Args, ValueEnum};
 use std::cell::Cell;
 use std::io;
+use std::num::NonZeroUsize;
 
 /// Print everything that can connect, or a part of it
 ///
@@ -46,8 +47,8 @@ pub(super) struct Options {
     #[arg(long, value_name = "END", add = complete::ends())]
     around: Option<String>,
     /// How many connections in a row --around follows
-    #[arg(long, value_name = "N", default_value_t = 1, requires = "around")]
-    hops: usize,
+    #[arg(long, value_name = "N", default_value_t = NonZeroUsize::MIN, requires = "around")]
+    hops: NonZeroUsize,
     /// What is one node
     #[arg(long, value_enum, value_name = "WHAT", default_value = "workload")]
     by: By,
@@ -239,7 +240,7 @@ impl Options {
                 None => None,
                 Some(text) => {
                     let ends = choice(&lookup, text).map_err(|mistake| (text.as_str(), mistake))?;
-                    Some((ends, self.hops))
+                    Some((ends, self.hops.get()))
                 }
             },
         })

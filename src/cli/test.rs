@@ -285,7 +285,7 @@ fn inventory_of(view: &ClusterView) -> &Inventory {
     &view.settings().inventory
 }
 
-/// The policies without which all tests pass that pass with them.
+/// The policies without which all tests pass that pass with them; one that fails holds nothing.
 fn idle_policies(
     clusters: &[&ClusterView],
     tests: &[Placed],
@@ -320,7 +320,10 @@ fn idle_policies(
                 .cloned()
                 .collect();
             let wider = view.with_objects([&objects[..], &more].concat());
-            if judge(view, &view.with_objects(objects), &wider) == usual {
+            let without = judge(view, &view.with_objects(objects), &wider);
+            let mut both = usual.iter().zip(&without);
+            let passed = TestStatus::Passed;
+            if !both.any(|(usual, without)| *usual == passed && *without != passed) {
                 idle.push(cluster.policy_name(id));
             }
         }
