@@ -1,11 +1,13 @@
 //! Policies that close the resolver of the cluster to those who ask it.
 
-use crate::cluster::WorkloadId;
 use crate::cluster::platform::Distribution;
+use crate::cluster::{NAMESPACE_NAME_LABEL, WorkloadId};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::engine::program::StageName;
 use crate::engine::{ConnectionSet, Endpoint, PolicyRef, PortSet, RuleRef, SideTrace};
-use crate::k8s::{Action, Direction, NetworkPolicyPeer, NetworkPolicyRule, Protocol};
+use crate::k8s::{
+    Action, Direction, LabelSelector, NetworkPolicyPeer, NetworkPolicyRule, Protocol,
+};
 use crate::lint::entrance::Guard;
 use crate::lint::{
     Category, Context, Rule, RuleMeta, declare_rule, dns, entrance, hypothetical, words,
@@ -220,7 +222,7 @@ fn guarded(
             let policies: Vec<PolicyRef> = side.isolating().map(|policy| policy.policy).collect();
             let mut rules = side.rules();
             let may_deny = rules.any(|rule| rule.action == Action::Deny);
-            let admits_others = policies.is_empty() || admits_others(side, port);
+            let admits_others = policies.is_empty() || admits_others(side, namespace, port);
             (may_deny || !policies.is_empty()).then_some((policies, admits_others))
         })?;
     // One end of many pairs, so that a rule for each client is not compared with every other one.
@@ -265,11 +267,16 @@ const ELSEWHERE: &str = "default";
 
 /// Whether a rule of the resolver's side may let pods of other namespaces, or addresses, in at
 /// its port.
-fn admits_others(side: &SideTrace<'_>, port: u16) -> bool {
+fn admits_others(side: &SideTrace<'_>, namespace: &str, port: u16) -> bool {
+    let names_own = |selector: &LabelSelector| {
+        let mut labels = selector.match_labels.iter();
+        labels.any(|it| it.key.value == NAMESPACE_NAME_LABEL && it.value.value == namespace)
+    };
     let is_for_own = |rule: &NetworkPolicyRule| {
         let peers = rule.peers.items();
         let is_own = |peer: &NetworkPolicyPeer| {
-            peer.ip_block.get().is_none() && peer.namespace_selector.get().is_none()
+            let namespaces = peer.namespace_selector.get();
+            peer.ip_block.get().is_none() && namespaces.is_none_or(names_own)
         };
         !peers.is_empty() && peers.iter().all(is_own)
     };
