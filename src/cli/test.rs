@@ -66,11 +66,10 @@ pub(super) struct Options {
     clusters: ClusterOptions,
 }
 
-/// A test, and where it stands.
+/// A test, and the file that it stands in.
 struct Placed {
     expectation: Expectation,
     file: String,
-    line: usize,
 }
 
 pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outcome> {
@@ -137,7 +136,7 @@ pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outc
             reason: test.expectation.reason.clone(),
             is_draft: test.expectation.is_draft,
             file: test.file.clone(),
-            line: test.line,
+            line: test.expectation.line,
             status: judgement.status,
             details: judgement.details,
         });
@@ -184,16 +183,10 @@ impl Options {
             if read.is_empty() {
                 return Err((name, "no test in it".to_owned()));
             }
-            for expectation in read {
-                let line = text
-                    .lines()
-                    .position(|line| line.contains("name") && line.contains(&expectation.name));
-                tests.push(Placed {
-                    line: line.map_or(1, |line| line + 1),
-                    file: name.clone(),
-                    expectation,
-                });
-            }
+            tests.extend(read.into_iter().map(|expectation| Placed {
+                file: name.clone(),
+                expectation,
+            }));
         }
         if let Some(filter) = &self.filter {
             tests.retain(|test| test.expectation.name.contains(filter.as_str()));

@@ -4,6 +4,8 @@
 //! Refuses to know which ends exist, and whether what is expected holds.
 
 use super::Error;
+use crate::source::SourceMap;
+use crate::yaml::{Node, general};
 use serde_yaml::{Mapping, Value};
 
 /// The names of files with expected flows, as they end.
@@ -19,6 +21,8 @@ pub const TEST_FILE_NAMES: [&str; 4] = [
 pub struct Expectation {
     /// What its author calls it.
     pub name: String,
+    /// The line of the file that says so, from 1.
+    pub line: usize,
     /// Why it is expected.
     pub reason: Option<String>,
     /// The only cluster that it is about.
@@ -102,7 +106,7 @@ pub fn read_expectations(text: &str) -> Result<Vec<Expectation>, Error> {
             ..Error::new(format!("not YAML: {words}"))
         }
     })?;
-    match &value {
+    let read: Result<Vec<Expectation>, Error> = match &value {
         Value::Sequence(tests) => tests.iter().map(netassert).collect(),
         Value::Mapping(file) => {
             known_keys(file, "the file", &["tests"])?;
@@ -112,7 +116,33 @@ pub fn read_expectations(text: &str) -> Result<Vec<Expectation>, Error> {
             }
         }
         _ => Err(Error::new("a test file has a list `tests`")),
+    };
+    let mut read = read?;
+    for (test, line) in read.iter_mut().zip(name_lines(text)) {
+        test.line = line;
     }
+    Ok(read)
+}
+
+/// The lines of the names of all tests, in order; none if only one of both readers takes the file.
+fn name_lines(text: &str) -> Vec<usize> {
+    let mut sources = SourceMap::default();
+    let source = sources.add("", text);
+    let Ok(tree) = general::read(source, text, 0..text.len()) else {
+        return Vec::new();
+    };
+    let root = tree.root();
+    let tests = root.and_then(|root| match root.is_sequence() {
+        true => Some(root),
+        false => root.get("tests"),
+    });
+    let line = |test: Node<'_>| {
+        let mut keys = test.entries().map(|entry| entry.key);
+        let key = keys.find(|key| key.key_text() == "name");
+        let place = key.unwrap_or(test).written_span();
+        sources.get(source).line(place.start) as usize
+    };
+    tests.into_iter().flat_map(Node::items).map(line).collect()
 }
 
 const CLAIMS: [&str; 7] = [
@@ -165,6 +195,7 @@ fn expectation(value: &Value) -> Result<Expectation, Error> {
         cluster: text(test, "cluster")?,
         is_draft: test.get("draft").and_then(Value::as_bool).unwrap_or(false),
         name,
+        line: 1,
     })
 }
 
@@ -360,6 +391,7 @@ fn netassert(value: &Value) -> Result<Expectation, Error> {
         cluster: None,
         is_draft: false,
         name,
+        line: 1,
     })
 }
 
@@ -431,6 +463,23 @@ mod tests {
                 "{written}: {}",
                 error.message
             );
+        }
+    }
+
+    #[test]
+    fn each_test_stands_at_its_own_name() {
+        let own = "# name: a\ntests:\n  - name: ab\n    isolated: x\n  - isolated: x\n    name: a\n  - {\n      isolated: x, \"name\": a}\n  - isolated: x\n    reason: the name is a\n    name: |-\n      a\n";
+        let theirs =
+            "- targetPort: 1\n  src: {host: {name: b}}\n  dst: {host: {name: b}}\n  name: b\n";
+        let aliased = "tests:\n  - &t {name: a, isolated: x}\n  - *t\n";
+        for (text, expected) in [
+            (own, vec![3, 6, 8, 11]),
+            (theirs, vec![4]),
+            (aliased, vec![2, 2]),
+        ] {
+            let tests = read_expectations(text).expect("it is well-formed");
+            let lines: Vec<usize> = tests.iter().map(|test| test.line).collect();
+            assert_eq!(lines, expected, "{text}");
         }
     }
 
