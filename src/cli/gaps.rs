@@ -27,8 +27,13 @@ impl Gaps {
             .filter(|document| document.outcome == Became::Broken)
             .map(|document| workspace.sources().get(document.span.source).name())
             .map(|name| (name.to_owned(), String::new()));
-        // What a build leaves out because of a limit.
-        let parts = workspace.clusters().flat_map(|view| &view.part().opaque);
+        // What a build leaves out because of a limit, and what a cluster does.
+        let parts = workspace.clusters().flat_map(|view| {
+            let of_build = &view.part().opaque;
+            let of_cluster = view.not_judged().opaque_parts().iter();
+            let of_cluster = of_cluster.filter(|part| !of_build.contains(part));
+            of_build.iter().chain(of_cluster)
+        });
         let limited = parts
             .filter(|part| part.part.is_limit)
             .map(|part| (part.name.clone(), part.part.reason.clone()));

@@ -92,6 +92,8 @@ impl Cluster {
             subjects: OnceLock::new(),
             labelled_namespaces: OnceLock::new(),
             pod_ports: OnceLock::new(),
+            // No Service and no policy is new.
+            selected_services: Arc::clone(&self.selected_services),
             enforcement: self.enforcement.clone(),
             unknown_parts: self.unknown_parts.clone(),
             built_together: Arc::clone(&self.built_together),

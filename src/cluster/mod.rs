@@ -26,6 +26,7 @@ mod primary_networks;
 mod plugin_resources;
 mod pod_ports;
 mod roots;
+mod selected_services;
 mod undeployed;
 mod written_labels;
 
@@ -104,6 +105,7 @@ pub struct Cluster {
     subjects: OnceLock<subjects::Subjects>,
     labelled_namespaces: OnceLock<labelled_namespaces::LabelledNamespaces>,
     pod_ports: OnceLock<pod_ports::PodPorts>,
+    selected_services: Arc<OnceLock<selected_services::SelectedServices>>,
     enforcement: Enforcement,
     unknown_parts: Vec<k8s::UnknownPart>,
     built_together: Arc<BuiltTogether>,

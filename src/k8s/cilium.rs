@@ -8,7 +8,7 @@
 use super::meta::ObjectMeta;
 use super::network_policy::{Direction, Protocol};
 use super::selector::LabelSelector;
-use crate::source::{Span, Spanned};
+use crate::source::{Span, Spanned, Text};
 use ipnet::IpNet;
 use std::fmt;
 
@@ -370,6 +370,23 @@ pub enum CiliumServices {
     Selected(LabelSelector),
     /// Neither: no Service.
     None,
+}
+
+impl LabelSelector {
+    /// The same of objects whose labels all come from Kubernetes, as those of Services and groups
+    /// of CIDRs do: `k8s:app` and `app` mean the same one.
+    #[must_use]
+    pub fn without_sources(&self) -> Self {
+        let mut plain = self.clone();
+        let labels = plain.match_labels.iter_mut().map(|label| &mut label.key);
+        let expressions = plain.match_expressions.iter_mut();
+        for key in labels.chain(expressions.map(|entry| &mut entry.key)) {
+            if let Some((_, name)) = key.value.split_once(':') {
+                key.value = Text::from(name);
+            }
+        }
+        plain
+    }
 }
 
 /// An entry of `toFQDNs`.

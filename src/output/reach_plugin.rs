@@ -136,6 +136,13 @@ pub(super) fn unmet(unmet: &Unmet, other: &str) -> String {
             Truth::Unknown => format!("wants a node by its labels; those of {other} are not known"),
             _ => format!("wants a node, {other} is not one"),
         },
+        Asks::PodOfService => match unmet.truth {
+            Truth::Unknown => format!(
+                "wants a pod of one of its Services, which are too many to look up whether {other} \
+                 is one"
+            ),
+            _ => format!("wants a pod of one of its Services, {other} is not one"),
+        },
         Asks::Anything => format!("wants other labels than {other} has for the CNI plugin"),
     }
 }
@@ -198,6 +205,9 @@ pub(super) fn doubt(unmet: &Unmet, end: &str, namespace: &str) -> String {
         Asks::NodeLabels => {
             format!("the labels that the agent knows {end} by: a rule names nodes by theirs")
         }
+        Asks::PodOfService => format!(
+            "whether {end} is a pod of one of the Services that a policy names: they are too many"
+        ),
         Asks::SourcePorts => {
             "which port a connection comes from: a rule asks for source ports".to_owned()
         }

@@ -4,7 +4,7 @@
 
 use super::{OpaquePart, Part};
 use crate::cluster::{Cluster, Cni, Likeness, not_modelled};
-use crate::k8s::{Outcome, PartEffect, PluginKind, PluginSpec, PolicyEffect};
+use crate::k8s::{Outcome, PartEffect, PluginKind, PluginSpec, PolicyEffect, UnknownPart};
 use crate::source::Span;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -111,7 +111,7 @@ impl NotJudged {
             inert: inert(cluster),
             defined_twice,
             unread: broken.map(|document| document.span).collect(),
-            opaque: opaque.cloned().collect(),
+            opaque: opaque.cloned().chain(too_many_services(cluster)).collect(),
             options: options(cluster),
         }
     }
@@ -200,6 +200,28 @@ impl NotJudged {
     pub fn opaque_parts(&self) -> &BTreeSet<OpaquePart> {
         &self.opaque
     }
+}
+
+/// The policies that name more Services than are looked up, as one part.
+fn too_many_services(cluster: &Cluster) -> Option<OpaquePart> {
+    let mut policies = cluster.policies_of_too_many_services().iter();
+    let first = cluster.plugin_policy(*policies.next()?);
+    let name = match policies.len() {
+        0 => format!("`toServices` of {}", first.display()),
+        more => format!("`toServices` of {} and {more} more", first.display()),
+    };
+    let reason = "the Services that policies name by it are too many to look up all of them";
+    Some(OpaquePart {
+        name,
+        part: UnknownPart {
+            span: first.meta.span,
+            reason: reason.to_owned(),
+            namespace: first.namespace().map(str::to_owned),
+            pods: None,
+            effect: PartEffect::Changes,
+            is_limit: true,
+        },
+    })
 }
 
 /// What the agent in force is told that npcheck does not model, by its text.

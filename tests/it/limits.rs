@@ -358,3 +358,66 @@ fn pods_that_are_cut_off_are_judged_up_to_a_limit() {
     assert!(many.stderr.contains(limit), "{}", many.stderr);
     assert_eq!(many.status, 2);
 }
+
+/// Services with one label and pods behind each, and policies of Cilium that all name them by it.
+fn policies_of_services(count: usize) -> String {
+    let mut text = "apiVersion: v1\nkind: Pod\nmetadata: {name: other, namespace: shop, labels: {app: other}}\nspec: {containers: []}\n".to_owned();
+    for number in 0..count {
+        writeln!(
+            text,
+            "---\n\
+             apiVersion: v1\n\
+             kind: Service\n\
+             metadata: {{name: service-{number}, namespace: shop, labels: {{team: all}}}}\n\
+             spec: {{selector: {{app: app-{number}}}}}\n\
+             ---\n\
+             apiVersion: cilium.io/v2\n\
+             kind: CiliumNetworkPolicy\n\
+             metadata: {{name: policy-{number:03}, namespace: shop}}\n\
+             spec:\n  \
+               endpointSelector: {{matchLabels: {{app: app-{number}}}}}\n  \
+               egress:\n  \
+               - toServices: [{{k8sServiceSelector: {{selector: {{matchLabels: {{team: all}}}}}}}}]\n\
+             ---\n\
+             apiVersion: v1\n\
+             kind: Pod\n\
+             metadata: {{name: pod-{number}, namespace: shop, labels: {{app: app-{number}}}}}\n\
+             spec: {{containers: []}}"
+        )
+        .unwrap();
+    }
+    text
+}
+
+/// What is beyond it is UNKNOWN, and nothing else is.
+#[test]
+fn services_that_policies_of_cilium_name_are_looked_up_up_to_a_limit() {
+    let directory = scratch("limit-of-services");
+    let ask = |count, from: &str, to: &str| {
+        write(&directory, "all.yaml", policies_of_services(count));
+        let (from, to) = (format!("shop/{from}"), format!("shop/{to}"));
+        run(&directory, &["reach", "--cni", "cilium", &from, &to, "."])
+    };
+    let limit = "unknown: `toServices` of shop/CiliumNetworkPolicy/policy-250 and 29 more: the \
+                 Services that policies name by it are too many to look up all of them";
+    let few = ask(20, "pod-19", "pod-3");
+    assert_eq!(few.status, 0, "{few:?}");
+    assert!(!few.stderr.contains("toServices"), "{}", few.stderr);
+    // 280 policies of 280 Services each, and 65,536 + 16 · 280 of these are looked up.
+    for (from, to, answer) in [
+        ("pod-0", "other", "BLOCKED"),
+        ("pod-279", "pod-0", "UNKNOWN"),
+    ] {
+        let many = ask(280, from, to);
+        assert!(many.stdout.starts_with(answer), "{from} {to} {many:?}");
+        assert_eq!(many.status, 2, "{from} {to} {many:?}");
+        assert!(many.stderr.contains(limit), "{}", many.stderr);
+    }
+    let rule = "cilium-service-port";
+    let lint = run(
+        &directory,
+        &["lint", "--cni", "cilium", "--select", rule, "."],
+    );
+    assert_eq!(lint.status, 2, "{lint:?}");
+    assert!(lint.stderr.contains(limit), "{}", lint.stderr);
+}

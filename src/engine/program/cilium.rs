@@ -5,9 +5,7 @@
 //! as a rule that names one means what it holds.
 
 use super::cilium_groups::{self, CidrGroups};
-use super::cilium_parts::{
-    are_services_in_doubt, is_named, names_api_server, outside, ports, untold,
-};
+use super::cilium_parts::{are_services_in_doubt, names_api_server, outside, ports, untold};
 use super::condition::Condition;
 use super::identity::{
     CLUSTER, CLUSTER_KEY, Entity, Identities, IdentityRequirement, IdentityView, NAMESPACE_KEY,
@@ -89,6 +87,7 @@ impl<'c> Lowering<'c> {
     ) {
         let (namespace, meta) = (object.namespace(), &object.meta);
         let rules = policy.specs.iter().flat_map(|spec| &spec.rules);
+        let too_many_services = self.cluster.policies_of_too_many_services();
         let is_known = !is_rejected && meta.holes.are_all_in(rules.map(|rule| rule.span));
         for spec in &policy.specs {
             let CiliumSubject::Endpoints(selector) = &spec.subject else {
@@ -103,6 +102,7 @@ impl<'c> Lowering<'c> {
             let home = Home {
                 namespace,
                 has_init,
+                are_services_known: !too_many_services.contains(&id),
             };
             let subject = self.pods(subject, HostNetwork::Unseen);
             for direction in Direction::BOTH {
@@ -238,7 +238,11 @@ impl<'c> Lowering<'c> {
                 }
                 CiliumPeers::Services(services) => {
                     for service in services {
-                        add(service.span, self.service(service));
+                        let pods = match home.are_services_known {
+                            true => self.service(service),
+                            false => any_service(),
+                        };
+                        add(service.span, pods);
                     }
                 }
                 // What they mean is known to the agent only.
@@ -417,10 +421,7 @@ impl<'c> Lowering<'c> {
     /// everybody or nobody (C14).
     fn service(&mut self, entry: &CiliumServicePeer) -> Vec<Matcher<'c>> {
         let mut matchers = Vec::new();
-        for service in self.cluster.services() {
-            if !is_named(self.cluster, service, entry) {
-                continue;
-            }
+        for service in self.cluster.services_named_by(entry) {
             let namespace = &self.cluster.namespace(service.namespace).name;
             let selector = service.object.selector.as_ref();
             match selector.filter(|selector| !selector.is_empty()) {
@@ -466,6 +467,8 @@ pub(super) struct Home<'a> {
     pub(super) namespace: Option<&'a str>,
     /// Whether its subject asks for endpoints without labels.
     pub(super) has_init: bool,
+    /// Whether the Services that its policy names are looked up.
+    pub(super) are_services_known: bool,
 }
 
 /// Whom a rule set is about (C6): the own namespace takes the place of one from Kubernetes
@@ -508,6 +511,14 @@ pub(super) fn endpoint(selector: &LabelSelector, home: Home<'_>) -> Identities {
         _ => {}
     }
     identities
+}
+
+/// The pods of Services that are too many to look them up, and endpoints outside.
+fn any_service<'c>() -> Vec<Matcher<'c>> {
+    vec![
+        Matcher::Condition(Condition::behind_services()),
+        untold(&[]),
+    ]
 }
 
 /// The rule by which a pod's own node always gets in, unless a rule denies it (C1).

@@ -3,7 +3,7 @@
 //! Refuses to know where in a rule it stands.
 
 use super::Matcher;
-use super::cilium_parts::{nets, outside, untold, without_sources};
+use super::cilium_parts::{nets, outside, untold};
 use crate::cluster::Cluster;
 use crate::engine::HashMap;
 use crate::engine::addresses::{AddressRange, address_atoms, merge_ranges};
@@ -37,7 +37,7 @@ impl<'c> CidrGroups<'c> {
         if let Some(known) = self.selected.borrow().get(&text) {
             return known.clone();
         }
-        let asked = without_sources(selector);
+        let asked = selector.without_sources();
         let is_open =
             accepted(cluster).any(|group| match asked.matches_opaque(&group.meta.labels) {
                 Truth::True => !group.meta.holes.is_empty(),

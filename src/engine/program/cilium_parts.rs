@@ -4,14 +4,13 @@
 
 use super::identity::{Identities, NAMESPACE_KEY, NAMESPACE_LABELS, Source};
 use super::{Matcher, PortEntry, PortRef, Ports, RulePorts};
-use crate::cluster::{self, Cluster};
+use crate::cluster::Cluster;
 use crate::engine::addresses::{AddressRange, merge_ranges};
 use crate::engine::ports::PortSet;
 use crate::k8s::{
     API_SERVER_SERVICE, CiliumPeers, CiliumPortReference, CiliumRule, CiliumServicePeer,
-    CiliumServices, LabelSelector, ObjectMeta, Operator, Truth, is_opaque,
+    CiliumServices, LabelSelector, Operator,
 };
-use crate::source::Text;
 use ipnet::IpNet;
 
 /// Addresses outside, of some blocks without others.
@@ -47,19 +46,6 @@ pub(super) fn namespaces(selector: &LabelSelector) -> Identities {
     identities
 }
 
-/// A selector of Services, whose labels all come from Kubernetes.
-pub(super) fn without_sources(selector: &LabelSelector) -> LabelSelector {
-    let mut plain = selector.clone();
-    let labels = plain.match_labels.iter_mut().map(|label| &mut label.key);
-    let expressions = plain.match_expressions.iter_mut();
-    for key in labels.chain(expressions.map(|entry| &mut entry.key)) {
-        if let Some((_, name)) = key.value.split_once(':') {
-            key.value = Text::from(name);
-        }
-    }
-    plain
-}
-
 /// The ports of a rule (C9); `None` is every port.
 pub(super) fn ports(rule: &CiliumRule) -> Option<RulePorts<'_>> {
     if rule.icmps.is_some() {
@@ -82,26 +68,6 @@ pub(super) fn ports(rule: &CiliumRule) -> Option<RulePorts<'_>> {
         }
     }
     Some(entries.into_iter().collect())
-}
-
-/// Whether an entry of `toServices` names a Service.
-pub(super) fn is_named(
-    cluster: &Cluster,
-    service: &cluster::Service,
-    entry: &CiliumServicePeer,
-) -> bool {
-    let namespace = &cluster.namespace(service.namespace).name;
-    let is_here = entry
-        .namespace
-        .as_ref()
-        .is_none_or(|wanted| wanted.value == *namespace);
-    let meta = &service.object.meta;
-    is_here
-        && match &entry.services {
-            CiliumServices::Named(name) => meta.name.value == name.value,
-            CiliumServices::Selected(selector) => without_sources(selector).matches(&meta.labels),
-            CiliumServices::None => false,
-        }
 }
 
 /// Whether an entry of `toServices` names the Service of the API server, which is in every
@@ -130,30 +96,12 @@ pub(super) fn names_api_server(entry: &CiliumServicePeer) -> bool {
 /// Whether a Service that a rule may mean is known only once another tool has filled in its name
 /// or its labels.
 pub(super) fn are_services_in_doubt(cluster: &Cluster, rule: &CiliumRule) -> bool {
-    let metas = || {
-        cluster
-            .services()
-            .iter()
-            .map(|service| &service.object.meta)
-    };
-    let entries = rule
-        .peer_fields
-        .iter()
-        .flat_map(|field| match &field.peers {
-            CiliumPeers::Services(entries) => entries.as_slice(),
-            _ => &[],
-        });
-    let mut entries = entries.map(|entry| &entry.services);
-    entries.any(|services| match services {
-        CiliumServices::Named(name) => {
-            let may_be_it =
-                |meta: &ObjectMeta| is_opaque(&meta.name) || is_opaque(meta.namespace_name());
-            metas().all(|meta| meta.name.value != name.value) && metas().any(may_be_it)
+    let mut fields = rule.peer_fields.iter();
+    fields.any(|field| match &field.peers {
+        CiliumPeers::Services(entries) => {
+            let mut entries = entries.iter();
+            entries.any(|entry| cluster.is_service_in_doubt(entry))
         }
-        CiliumServices::Selected(selector) => metas().any(|meta| {
-            is_opaque(meta.namespace_name())
-                || without_sources(selector).matches_opaque(&meta.labels) == Truth::Unknown
-        }),
-        CiliumServices::None => false,
+        _ => false,
     })
 }

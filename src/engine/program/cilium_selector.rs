@@ -54,6 +54,7 @@ impl<'c> CiliumSelector<'c> {
         let home = Home {
             namespace,
             has_init: false,
+            are_services_known: true,
         };
         let meant = endpoint(selector, home).under(options);
         let written = Identities::new(Some(selector), Source::Any);

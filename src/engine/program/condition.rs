@@ -25,6 +25,7 @@ enum Kind<'c> {
     OwnNodeInDoubt,
     OnHostNetwork,
     NodesByLabels,
+    BehindServices,
     CidrInCluster(CidrInCluster),
 }
 
@@ -218,6 +219,8 @@ pub enum Asks {
     RejectedSets(Vec<String>),
     /// A node with some labels.
     NodeLabels,
+    /// A pod of one of the Services that a policy names, which are too many to look them up.
+    PodOfService,
     /// What cannot be told apart any further.
     Anything,
 }
@@ -246,6 +249,7 @@ impl Asks {
             | Self::Domains(_)
             | Self::RejectedSets(_)
             | Self::NodeLabels
+            | Self::PodOfService
             | Self::Anything => false,
         }
     }
@@ -334,6 +338,11 @@ impl<'c> Condition<'c> {
         Self(Arc::new(Kind::NodesByLabels))
     }
 
+    /// Pods of Services that are too many to look them up.
+    pub(super) fn behind_services() -> Self {
+        Self(Arc::new(Kind::BehindServices))
+    }
+
     /// Nodes and pods in some ranges of addresses, as far as CIDRs are said to match them.
     pub(super) fn cidr_in_cluster(held: Vec<AddressRange>, options: &CiliumOptions) -> Self {
         Self(Arc::new(Kind::CidrInCluster(CidrInCluster {
@@ -387,12 +396,16 @@ impl<'c> Condition<'c> {
             (Kind::OnHostNetwork, Candidate::Pod { pod, .. }) => pod.host_network.into(),
             (Kind::NodesByLabels, candidate) => may_be_node(candidate),
             (Kind::CidrInCluster(cidr), candidate) => cidr.truth(candidate),
+            (Kind::BehindServices, Candidate::Pod { pod, .. }) if !pod.host_network => {
+                Truth::Unknown
+            }
             (
                 Kind::Subject(_)
                 | Kind::End(_)
                 | Kind::OutsidePods(_)
                 | Kind::OwnNodeInDoubt
-                | Kind::OnHostNetwork,
+                | Kind::OnHostNetwork
+                | Kind::BehindServices,
                 _,
             ) => Truth::False,
         }
@@ -446,6 +459,11 @@ impl<'c> Condition<'c> {
             }],
             (Kind::NodesByLabels, _) => vec![Unmet {
                 asks: Asks::NodeLabels,
+                found: Vec::new(),
+                truth: self.truth(candidate),
+            }],
+            (Kind::BehindServices, _) => vec![Unmet {
+                asks: Asks::PodOfService,
                 found: Vec::new(),
                 truth: self.truth(candidate),
             }],
@@ -513,7 +531,8 @@ impl<'c> Condition<'c> {
             Kind::Identities(_)
             | Kind::OwnNodeInDoubt
             | Kind::OnHostNetwork
-            | Kind::NodesByLabels => Vec::new(),
+            | Kind::NodesByLabels
+            | Kind::BehindServices => Vec::new(),
             Kind::CidrInCluster(cidr) => cidr.held.clone(),
             Kind::Subject(subject) => subject.cuts(),
             Kind::End(end) => end.cuts(),

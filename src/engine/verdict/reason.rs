@@ -438,7 +438,9 @@ impl Miss<'_> {
             Self::Unmet(unmet) => match (&unmet.asks, unmet.truth) {
                 (Asks::Nets(_) | Asks::NotNets(_), Truth::Unknown) => ReasonCode::AddressUnknown,
                 (Asks::Domains(_), Truth::Unknown) => ReasonCode::DomainName,
-                (Asks::RejectedSets(_), Truth::Unknown) => ReasonCode::NotJudged,
+                (Asks::RejectedSets(_) | Asks::PodOfService, Truth::Unknown) => {
+                    ReasonCode::NotJudged
+                }
                 (
                     Asks::SourcePorts
                     | Asks::Endpoints(_)
