@@ -12,13 +12,14 @@ use super::target::{self, Target};
 use super::terminal::{Terminal, Verbosity};
 use super::undeclared::undeclared_pods;
 use crate::cluster::Cluster;
-use crate::engine::{Endpoint, Engine};
+use crate::engine::{AskedPoliciesOfEnd, Endpoint, Engine};
 use crate::graph::{FlowMatrix, exposures};
 use crate::k8s::Truth;
 use crate::lint::dns::asks_usual_resolver;
 use crate::output::{ExposureFormat, ExposureView, display_name, not_judged_lines};
 use crate::workspace::ClusterView;
 use clap::{Args, ValueEnum};
+use std::collections::HashMap;
 use std::io;
 
 /// Show what each workload is open to
@@ -82,10 +83,15 @@ pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outc
         let matrix = FlowMatrix::with_entities(&engine, &[&internet, &resolvers], entities);
         let mut exposures = exposures(&matrix, &internet, &resolvers);
         if !has_resolver {
+            // Pods that the same policies are about are answered alike.
+            let mut known: HashMap<AskedPoliciesOfEnd, Truth> = HashMap::new();
             for one in &mut exposures {
                 let span = cluster.workload(one.workload).object.meta.span;
                 let pod = Endpoint::workload(cluster, one.workload);
-                one.resolves_names = match asks_usual_resolver(&engine, &pod, span) {
+                let asked = engine.judge().asked_about(&pod);
+                let answer = known.entry(asked);
+                let answer = answer.or_insert_with(|| asks_usual_resolver(&engine, &pod, span));
+                one.resolves_names = match answer {
                     Truth::True => Some(true),
                     Truth::False => Some(false),
                     Truth::Unknown => None,

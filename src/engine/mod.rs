@@ -51,11 +51,11 @@ pub use relation::{Flow, Peer, Relation};
 pub use row::Row;
 pub use selectable::Selectable;
 pub use verdict::{
-    AskedPolicies, AskedRule, Decision, EndClasses, EndIndex, Explanation, Judge, Match, Matter,
-    Miss, NearestMiss, OtherPlugins, PeerTrace, PeersTrace, PluginDifference, PluginDifferences,
-    PolicyTrace, PortTrace, PortsTrace, PreparedEnd, ReasonCode, Requirement, RuleTrace, Scope,
-    SetAside, SetAsideReason, SideTrace, StageTrace, Verdict, Wanted, Way, explain, ports_at,
-    ports_of, set_aside, uniform_ranges,
+    AskedPolicies, AskedPoliciesOfEnd, AskedRule, Decision, EndClasses, EndIndex, Explanation,
+    Judge, Match, Matter, Miss, NearestMiss, OtherPlugins, PeerTrace, PeersTrace, PluginDifference,
+    PluginDifferences, PolicyTrace, PortTrace, PortsTrace, PreparedEnd, ReasonCode, Requirement,
+    RuleTrace, Scope, SetAside, SetAsideReason, SideTrace, StageTrace, Verdict, Wanted, Way,
+    explain, ports_at, ports_of, set_aside, uniform_ranges,
 };
 
 #[cfg(feature = "internals")]

@@ -34,7 +34,7 @@ use super::{Address, AddressRange, ConnectionSet, Endpoint, HashMap, address_pai
 use crate::cluster::{Cluster, NamespaceId};
 use crate::k8s::{Direction, NetworkPolicyPort};
 use index::IndexedProgram;
-use side::{Detail, Scene, Selection};
+use side::{Detail, Scene, Selected, Selection};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -94,6 +94,17 @@ pub struct PreparedEnd<'s, 'l> {
     selection: Selection,
     /// Its side where no rule says anything about the other end.
     silent: OnceLock<Arc<SideTrace<'l>>>,
+}
+
+/// What decides which connections leave an end for another one of which no address is known: the
+/// policies that are asked, and the families of its own addresses. Ends of which it is equal are
+/// judged alike, unless one of them is the same pod as the other end.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct AskedPoliciesOfEnd {
+    namespace: Option<NamespaceId>,
+    selection: Selected,
+    /// IPv4 and IPv6.
+    families: [bool; 2],
 }
 
 impl<'l> PreparedEnd<'_, 'l> {
@@ -318,6 +329,22 @@ impl<'c, 'e> Judge<'c, 'e> {
     {
         let anybody = (end.end, Address::Unknown { is_ipv4: true });
         self.side_of(end, (direction, Detail::Anybody), anybody, end.end)
+    }
+
+    /// What decides about the connections that leave an end.
+    #[must_use]
+    pub fn asked_about(&self, end: &Endpoint<'_>) -> AskedPoliciesOfEnd {
+        let end = end.in_graph(self.cluster);
+        let addresses = end.pod().map_or(&[][..], |pod| pod.addresses);
+        let families = [true, false].map(|is_ipv4| {
+            let mut addresses = addresses.iter();
+            addresses.any(|address| address.is_ipv4() == is_ipv4)
+        });
+        AskedPoliciesOfEnd {
+            namespace: end.pod().and_then(|pod| pod.namespace.id),
+            selection: self.prepare(Direction::Egress, &end).selection.selected(),
+            families,
+        }
     }
 
     fn judged<'l>(&self, from: &Endpoint<'l>, to: &Endpoint<'l>) -> Explanation<'l>

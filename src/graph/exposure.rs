@@ -5,9 +5,10 @@
 
 use super::matrix::{FlowMatrix, NodeEnds, NodeId, Openness};
 use super::{EndSet, is_undeclared};
-use crate::cluster::WorkloadId;
+use crate::cluster::{NamespaceId, WorkloadId};
 use crate::engine::{AskedPolicies, ConnectionSet, Entity, PortSet};
 use crate::k8s::{Direction, Protocol, Truth};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What one workload is open to.
 #[derive(Clone, Debug)]
@@ -57,6 +58,16 @@ impl Count {
             true => {}
         }
     }
+
+    /// The same without one of those between which this is open.
+    fn without_one(mut self, openness: &Openness) -> Self {
+        match openness.open.is_empty() {
+            false => self.certain -= 1,
+            true if !openness.unknown.is_empty() => self.unknown -= 1,
+            true => {}
+        }
+        self
+    }
 }
 
 /// What a workload and an entity may open at each other.
@@ -80,69 +91,158 @@ pub fn exposures(matrix: &FlowMatrix<'_>, internet: &EndSet, resolvers: &EndSet)
     let resolvers = matrix.nodes_of(resolvers);
     let cluster = matrix.cluster();
     let policies = AskedPolicies::new(cluster);
+    let counts = Counts::new(matrix);
     let isolated = |id, direction| match policies.isolate(cluster, id, direction) {
         Truth::True => Some(true),
         Truth::False => Some(false),
         Truth::Unknown => None,
     };
+    let entities: Vec<(NodeId, Entity)> = matrix
+        .nodes()
+        .filter_map(|node| match matrix.ends(node) {
+            NodeEnds::Entity(entity) => Some((node, entity)),
+            NodeEnds::Workloads(_) | NodeEnds::Outside(_) => None,
+        })
+        .collect();
     let of = |id: WorkloadId, node: NodeId| {
-        let mut exposure = Exposure {
+        let home = cluster.workload(id).namespace;
+        let (reached_by, reaches) = counts.of_member(node);
+        let of_entity = |(other, entity): &(NodeId, Entity)| EntityExposure {
+            entity: *entity,
+            ingress: matrix.between(*other, node).clone(),
+            egress: matrix.between(node, *other).clone(),
+        };
+        let union = |all: Openness, one: &Openness| all.union(one);
+        let from_public = public.iter().map(|outside| matrix.between(*outside, node));
+        let to_public = public.iter().map(|outside| matrix.between(node, *outside));
+        Exposure {
             workload: id,
-            from_internet: Openness::default(),
-            to_internet: Openness::default(),
-            from_undeclared: Openness::default(),
-            from_other_namespaces: Count::default(),
-            reached_by: Count::default(),
-            reaches: Count::default(),
+            from_internet: from_public.fold(Openness::default(), union),
+            to_internet: to_public.fold(Openness::default(), union),
+            from_undeclared: counts.opened_to_undeclared(node),
+            from_other_namespaces: counts.reached_from_others(node, home),
+            reached_by,
+            reaches,
             resolves_names: resolves(matrix, node, &resolvers),
             isolated_in: isolated(id, Direction::Ingress),
             isolated_out: isolated(id, Direction::Egress),
-            entities: Vec::new(),
-        };
-        for outside in &public {
-            exposure.from_internet = exposure.from_internet.union(matrix.between(*outside, node));
-            exposure.to_internet = exposure.to_internet.union(matrix.between(node, *outside));
+            entities: entities.iter().map(of_entity).collect(),
         }
-        let home = cluster.workload(id).namespace;
-        for other in matrix.nodes() {
-            let group = match matrix.ends(other) {
-                NodeEnds::Workloads(group) => group,
-                NodeEnds::Outside(_) => continue,
-                NodeEnds::Entity(entity) => {
-                    exposure.entities.push(EntityExposure {
-                        entity,
-                        ingress: matrix.between(other, node).clone(),
-                        egress: matrix.between(node, other).clone(),
-                    });
-                    continue;
-                }
-            };
-            let declared = || {
-                group
-                    .iter()
-                    .filter(|member| !is_undeclared(cluster, **member))
-            };
-            let others = declared().filter(|member| **member != id).count();
-            if matrix.set_between(other, node) != 0 {
-                let foreign = declared().filter(|it| cluster.workload(**it).namespace != home);
-                let opened = matrix.between(other, node);
-                exposure.from_other_namespaces.add(foreign.count(), opened);
-                exposure.reached_by.add(others, opened);
-                if declared().count() < group.len() {
-                    exposure.from_undeclared = exposure.from_undeclared.union(opened);
-                }
-            }
-            if matrix.set_between(node, other) != 0 {
-                exposure.reaches.add(others, matrix.between(node, other));
-            }
-        }
-        exposure
     };
     let nodes = cluster
         .workload_ids()
         .filter(|id| !is_undeclared(cluster, *id))
         .filter_map(|id| Some((id, matrix.node_of(id)?)));
     nodes.map(|(id, node)| of(id, node)).collect()
+}
+
+/// How many workloads have flows with each node of workloads: found in one pass over the table, a
+/// row after the other.
+struct Counts<'m> {
+    matrix: &'m FlowMatrix<'m>,
+    /// By node.
+    of: Vec<NodeCount>,
+}
+
+/// What one pass finds out about a node.
+#[derive(Clone, Debug, Default)]
+struct NodeCount {
+    /// Its declared workloads, by namespace.
+    declared: Vec<(NamespaceId, usize)>,
+    has_undeclared: bool,
+    /// Declared workloads, those of the node itself among them.
+    reached_by: Count,
+    reaches: Count,
+    /// By namespace of its declared workloads: how many of these reach it that are of others.
+    from_others: Vec<Count>,
+    /// The sets that undeclared pods may open at it.
+    from_undeclared: BTreeSet<u32>,
+}
+
+impl NodeCount {
+    fn number(&self) -> usize {
+        self.declared.iter().map(|(_, number)| number).sum()
+    }
+
+    /// How many of its declared workloads are of other namespaces.
+    fn foreign(&self, home: NamespaceId) -> usize {
+        let others = self.declared.iter().filter(|(id, _)| *id != home);
+        others.map(|(_, number)| number).sum()
+    }
+}
+
+impl<'m> Counts<'m> {
+    fn new(matrix: &'m FlowMatrix<'m>) -> Self {
+        let cluster = matrix.cluster();
+        let members = |node: NodeId| match matrix.ends(node) {
+            NodeEnds::Workloads(group) => group,
+            NodeEnds::Outside(_) | NodeEnds::Entity(_) => &[],
+        };
+        let empty = |node: NodeId| {
+            let mut declared: BTreeMap<NamespaceId, usize> = BTreeMap::new();
+            let mut has_undeclared = false;
+            for id in members(node) {
+                match is_undeclared(cluster, *id) {
+                    true => has_undeclared = true,
+                    false => *declared.entry(cluster.workload(*id).namespace).or_default() += 1,
+                }
+            }
+            NodeCount {
+                from_others: vec![Count::default(); declared.len()],
+                declared: declared.into_iter().collect(),
+                has_undeclared,
+                ..NodeCount::default()
+            }
+        };
+        let mut of: Vec<NodeCount> = matrix.nodes().map(empty).collect();
+        let numbers: Vec<usize> = of.iter().map(NodeCount::number).collect();
+        let inner = || matrix.nodes().take(matrix.groups().len());
+        for source in inner() {
+            let from = empty(source);
+            let mut reaches = Count::default();
+            for destination in inner() {
+                let set = matrix.set_between(source, destination);
+                if set == 0 {
+                    continue;
+                }
+                let opened = &matrix.sets()[set as usize];
+                reaches.add(numbers[destination.index()], opened);
+                let to = &mut of[destination.index()];
+                to.reached_by.add(numbers[source.index()], opened);
+                for ((home, _), count) in to.declared.iter().zip(&mut to.from_others) {
+                    count.add(from.foreign(*home), opened);
+                }
+                if from.has_undeclared {
+                    to.from_undeclared.insert(set);
+                }
+            }
+            of[source.index()].reaches = reaches;
+        }
+        Self { matrix, of }
+    }
+
+    /// Who reaches a declared workload of a node, and whom it reaches, itself left out.
+    fn of_member(&self, node: NodeId) -> (Count, Count) {
+        let NodeCount {
+            reached_by,
+            reaches,
+            ..
+        } = &self.of[node.index()];
+        let itself = self.matrix.between(node, node);
+        (reached_by.without_one(itself), reaches.without_one(itself))
+    }
+
+    fn reached_from_others(&self, node: NodeId, home: NamespaceId) -> Count {
+        let of = &self.of[node.index()];
+        let place = of.declared.iter().position(|(id, _)| *id == home);
+        place.map_or_else(Count::default, |place| of.from_others[place])
+    }
+
+    fn opened_to_undeclared(&self, node: NodeId) -> Openness {
+        let sets = self.of[node.index()].from_undeclared.iter();
+        let sets = sets.map(|set| &self.matrix.sets()[*set as usize]);
+        sets.fold(Openness::default(), |all, one| all.union(one))
+    }
 }
 
 /// Whether the workloads of a node may ask a resolver.

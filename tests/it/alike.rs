@@ -12,6 +12,7 @@ use npcheck::engine::{
 use npcheck::k8s::{Direction, Field, Object};
 use npcheck::source::SourceMap;
 use rayon::prelude::*;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 const CLUSTERS: u64 = 500;
@@ -107,6 +108,7 @@ fn assert_many_are_alike(cluster: impl Fn(u64) -> Cluster + Sync) {
 fn count_alike(cluster: &Cluster, seed: u64) -> [usize; 2] {
     let ends = ends(cluster);
     let judge = Judge::new(cluster);
+    assert_asked_alike(&judge, &ends, seed);
     let prepare = |direction| {
         let prepared = ends.iter().map(|end| judge.prepare(direction, end));
         prepared.collect::<Vec<_>>()
@@ -192,6 +194,65 @@ fn ends(cluster: &Cluster) -> Vec<Endpoint<'_>> {
     pods.chain(outside).chain(others).collect()
 }
 
+/// What leaves two pods for an end without a known address is the same where the same policies are
+/// asked about both.
+fn assert_asked_alike(judge: &Judge<'_, '_>, ends: &[Endpoint<'_>], seed: u64) {
+    let mut firsts = HashMap::new();
+    let unknown = ends.iter().filter(|end| match end {
+        Endpoint::Pod(pod) => pod.addresses.is_empty(),
+        Endpoint::Entity(_) | Endpoint::Name(_) => true,
+        Endpoint::Address(_) => false,
+    });
+    for end in ends.iter().filter(|end| end.pod().is_some()) {
+        let first = *firsts.entry(judge.asked_about(end)).or_insert(end);
+        for other in unknown.clone() {
+            if !are_one_pod(first, other) && !are_one_pod(end, other) {
+                let leaves = |end| judge.one_side(Direction::Egress, end, other);
+                assert_eq!(leaves(first), leaves(end), "cluster {seed}");
+            }
+        }
+    }
+}
+
+/// Who is none of many peers of a rule is not compared with them.
+#[test]
+fn the_peers_of_a_rule_are_looked_up() {
+    let work = |count: usize| {
+        let peers = (0..count)
+            .map(|number| format!("{{podSelector: {{matchLabels: {{app: x{number}}}}}}}"));
+        let peers: Vec<String> = peers.collect();
+        let pod = |app: &str| {
+            format!(
+                "{{apiVersion: v1, kind: Pod, metadata: {{name: {app}, namespace: one, labels: {{app: {app}}}}}, spec: {{containers: []}}}}"
+            )
+        };
+        let policy = format!(
+            "{{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {{name: p, namespace: one}}, \
+             spec: {{podSelector: {{}}, ingress: [{{from: [{}]}}]}}}}",
+            peers.join(", ")
+        );
+        let cluster = read(&[pod("x1"), pod("other"), policy]);
+        let ends: Vec<Endpoint<'_>> = ends(&cluster)
+            .into_iter()
+            .filter(|end| end.pod().is_some())
+            .collect();
+        let [other, one] = &ends[..] else {
+            panic!("there are two pods");
+        };
+        let judge = Judge::new(&cluster);
+        let is_allowed = |from, to| {
+            let from = judge.prepare(Direction::Egress, from);
+            let to = judge.prepare(Direction::Ingress, to);
+            !judge.decide(&from, &to).verdict.allowed().is_empty()
+        };
+        assert!(!is_allowed(other, one), "{count} peers");
+        let work = judge.work();
+        assert!(is_allowed(one, other), "{count} peers");
+        work
+    };
+    assert_eq!(work(10), work(1_000));
+}
+
 fn are_one_pod(one: &Endpoint<'_>, other: &Endpoint<'_>) -> bool {
     let pods = one.pod().zip(other.pod());
     pods.is_some_and(|(one, other)| one.is_same_pod(other))
@@ -228,6 +289,10 @@ fn text_cluster(seed: u64, policy: fn(&mut Random, usize) -> String) -> Cluster 
     ];
     documents.extend((0..4 + random.below(5)).map(|index| pod(random, index)));
     documents.extend((0..1 + random.below(4)).map(|index| policy(random, index)));
+    read(&documents)
+}
+
+fn read(documents: &[String]) -> Cluster {
     let text = documents.join("\n---\n");
     let mut sources = SourceMap::default();
     let id = sources.add("test.yaml", text.as_str());

@@ -92,7 +92,7 @@ struct Index {
     by_namespace_label: LabelIndex,
     /// Those of which no label tells whether they are about a pod.
     others: Vec<u32>,
-    /// By chain: its rules, where there are many.
+    /// By chain: its rules, where they or their peers are many.
     rules: Vec<Option<RuleIndex>>,
     /// By chain: whether all of its rules accept.
     only_accept: Vec<bool>,
@@ -148,8 +148,8 @@ fn blocks_of_peer<'p, 'c>(peer: &'p Peer<'c>) -> Option<&'p [Block<'c>]> {
     }
 }
 
-/// From so many rules on, looking them up is cheaper than asking each.
-const MIN_RULES: usize = 8;
+/// From so many peers on, looking up the rules is cheaper than asking each.
+const MIN_PEERS: usize = 8;
 
 /// The rules of a chain, by their places.
 #[derive(Debug, Default)]
@@ -311,7 +311,8 @@ impl IndexedChain<'_, '_> {
 
 impl RuleIndex {
     fn new(rules: &[Rule<'_>]) -> Option<Self> {
-        if rules.len() < MIN_RULES {
+        let peers_of = |rule: &Rule<'_>| rule.peers.as_ref().map_or(1, |peers| peers.len().max(1));
+        if rules.iter().map(peers_of).sum::<usize>() < MIN_PEERS {
             return None;
         }
         let mut index = Self::default();

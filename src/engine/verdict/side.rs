@@ -101,6 +101,9 @@ pub(super) struct Selection {
     pub(super) least_work: usize,
 }
 
+/// The chains of a [`Selection`], each by its stage, its place there and whether it is certain.
+pub(super) type Selected = (Scope, Vec<(usize, u32, Truth)>);
+
 /// A selected chain by its gate, its stage there and its position in that.
 type ChainPlace = [usize; 3];
 
@@ -165,6 +168,17 @@ impl Selection {
             work,
             least_work,
         }
+    }
+}
+
+impl Selection {
+    pub(super) fn selected(&self) -> Selected {
+        let stages = self.gates.iter().flatten().enumerate();
+        let chains = stages.flat_map(|(stage, chains)| {
+            let chains = chains.iter();
+            chains.map(move |chain| (stage, chain.place, chain.selects))
+        });
+        (self.scope, chains.collect())
     }
 }
 
