@@ -12,6 +12,9 @@ use crate::k8s::{Action, Direction, WorkloadKind};
 use crate::source::Span;
 use std::collections::HashSet;
 
+/// How many pairs of a rule are explained at most.
+const PAIRS: usize = 256;
+
 /// Pods that a rule names by labels on both sides, so that it promises them connections.
 #[derive(Debug)]
 pub struct Flows {
@@ -79,20 +82,28 @@ impl Flows {
         // Pods that no policy tells apart, as those of one ReplicaSet, all fare alike.
         let group_of = |id: WorkloadId| relation.group_of(id).ok_or(id);
         let mut seen = HashSet::new();
-        let pairs = self.pairs(cluster).filter(|(source, destination)| {
-            let is_itself = source == destination;
-            seen.insert((group_of(*source), group_of(*destination), is_itself))
-        });
-        let pairs: Vec<(WorkloadId, WorkloadId)> = pairs.collect();
-        if pairs.iter().any(works) || !self.others.iter().all(is_judged) {
+        let mut first_pairs = Vec::new();
+        if !self.others.iter().all(is_judged) {
             return false;
+        }
+        for pair in self.pairs(cluster) {
+            let (source, destination) = pair;
+            let groups = (group_of(source), group_of(destination));
+            if !seen.insert((groups, source == destination)) {
+                continue;
+            }
+            if works(&pair) {
+                return false;
+            }
+            if first_pairs.len() < PAIRS {
+                first_pairs.push(pair);
+            }
         }
         // The slow and careful way, for the few that are left. What is unknown is mostly the
         // text of policies and namespaces, which all pairs share: many pairs tell no more
         // than some.
-        const PAIRS: usize = 256;
         let mut has_promise = false;
-        for (source, destination) in pairs.into_iter().take(PAIRS) {
+        for (source, destination) in first_pairs {
             let (from, to) = (
                 Endpoint::workload(cluster, source),
                 Endpoint::workload(cluster, destination),
