@@ -46,6 +46,14 @@ impl Fate {
         }
     }
 
+    /// What one of them lets through where both are asked.
+    pub(super) fn or(self, other: Self, sets: &mut Calculator) -> Self {
+        Self {
+            allowed: sets.union(self.allowed, other.allowed),
+            possible: sets.union(self.possible, other.possible),
+        }
+    }
+
     /// What both gates let through.
     pub(super) fn and(self, other: Self, sets: &mut Calculator) -> Self {
         Self {
@@ -89,6 +97,14 @@ impl Decision {
             Action::Pass => decision.passed = possible,
         }
         decision
+    }
+
+    /// What the rules let through, if all of them accept and nothing comes after them.
+    pub(super) fn accepted(self, sets: &mut Calculator) -> Fate {
+        Fate {
+            allowed: sets.difference(SetId::ALL, self.open),
+            possible: self.accepted,
+        }
     }
 
     /// The same, if nobody knows whether the rules are asked.

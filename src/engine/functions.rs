@@ -17,7 +17,7 @@ use super::runs::{Pieces, Runs, combine_all};
 use super::selection::{Matched, Parts, Selection};
 use super::sets::{Calculator, SetId, Sets};
 use super::sides::{Side, Sides, has_names};
-use crate::k8s::{Direction, Protocol};
+use crate::k8s::{Action, Direction, Protocol};
 use addresses::Scenario;
 use rayon::prelude::*;
 use stage::{StageUnit, outcome_of};
@@ -264,6 +264,8 @@ impl Builder<'_> {
                 value: value(*id),
                 is_certain: *is_certain,
                 end: unit.end,
+                subject: unit.is_subject_known.then_some(unit.subject),
+                only_accepts: (unit.rules.iter()).all(|rule| rule.action == Action::Accept),
             }
         });
         units.collect()

@@ -109,6 +109,31 @@ impl<'e> Relation<'e> {
         ways.fold(first, |known, more| Cow::Owned(known.union(&more)))
     }
 
+    /// What the policies of `subject` alone let through, for certain and perhaps: for `Egress`
+    /// what it may open to `other`, for `Ingress` what `other` may open to it. With several known
+    /// addresses this is what one of the ways lets through. `None` if an API server would refuse
+    /// one of the objects.
+    #[must_use]
+    pub fn one_side(
+        &self,
+        direction: Direction,
+        subject: WorkloadId,
+        other: WorkloadId,
+    ) -> Option<[Cow<'e, ConnectionSet>; 2]> {
+        let (subject, other) = (self.classes.of(subject)?, self.classes.of(other)?);
+        let (ways, column): (_, fn(&(u32, u32)) -> u32) = match direction {
+            Direction::Egress => (self.columns.ways(subject, other), |(_, to)| *to),
+            Direction::Ingress => (self.columns.ways(other, subject), |(from, _)| *from),
+        };
+        let outcome = self.outcome(subject, direction);
+        Some([&outcome.allowed, &outcome.possible].map(|function| {
+            let sets = ways.as_slice().iter();
+            let mut sets = sets.map(|way| Cow::Borrowed(self.set(function.at(column(way)))));
+            let first = sets.next().expect("there is always a way");
+            sets.fold(first, |known, more| Cow::Owned(known.union(&more)))
+        }))
+    }
+
     /// What the addresses of `range` may open at `destination`: the range in order, cut
     /// where the answer changes. Pieces without any port are left out.
     #[cfg(feature = "internals")]

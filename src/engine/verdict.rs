@@ -17,6 +17,7 @@ mod set_aside;
 mod side;
 mod spoken;
 mod stage;
+mod subjects;
 
 pub use alike::EndClasses;
 pub use asked::{AskedPolicies, AskedRule};

@@ -7,7 +7,7 @@ use super::unjudged::Unjudged;
 use super::{Context, entrance, rewrite, unanswered};
 use crate::cluster::{Cluster, WorkloadId};
 use crate::diagnostic::Diagnostic;
-use crate::engine::{self, Endpoint, Match};
+use crate::engine::{self, ConnectionSet, Endpoint, Match};
 use crate::k8s::{Action, Direction, WorkloadKind};
 use crate::source::Span;
 use std::collections::HashSet;
@@ -110,6 +110,12 @@ impl Flows {
             );
             let promised = promised_at(&to);
             has_promise |= !promised.certain.is_empty();
+            if let Some(is_blocked) = self.is_blocked(cx, (source, destination), &promised) {
+                if is_blocked {
+                    continue;
+                }
+                return false;
+            }
             let explanation = cx.engine.judge().explain_briefly(&from, &to);
             let other_side = |way: &engine::Way<'_>| match self.direction {
                 Direction::Egress => way.ingress.verdict.clone(),
@@ -124,6 +130,36 @@ impl Flows {
             }
         }
         has_promise
+    }
+
+    /// Whether the other side lets nothing of what is promised through, as far as the graph of all
+    /// pairs tells: it takes namespaces that no manifest declares for such without labels, where
+    /// nobody knows them.
+    fn is_blocked(
+        &self,
+        cx: &Context<'_>,
+        (source, destination): (WorkloadId, WorkloadId),
+        promised: &Match,
+    ) -> Option<bool> {
+        let is_declared = |id: WorkloadId| {
+            let namespace = cx.cluster.workload(id).namespace;
+            cx.cluster.namespace(namespace).declared.is_some()
+        };
+        if !is_declared(source) || !is_declared(destination) {
+            return None;
+        }
+        let (subject, other) = match self.direction {
+            Direction::Egress => (destination, source),
+            Direction::Ingress => (source, destination),
+        };
+        let relation = cx.engine.relation();
+        let [allowed, possible] = relation.one_side(self.opposite(), subject, other)?;
+        let meets = |set: &ConnectionSet| !set.intersection(&promised.possible).is_empty();
+        match (meets(&allowed), meets(&possible)) {
+            (true, _) => Some(false),
+            (false, false) => Some(true),
+            (false, true) => None,
+        }
     }
 
     /// The rule of the other side that denies what is promised to the first pair, where one says

@@ -4,10 +4,10 @@
 use crate::clusters::{self, Random};
 use crate::gaps::{self, Kind};
 use crate::verdict::accepted;
-use npcheck::cluster::Cluster;
+use npcheck::cluster::{Cluster, WorkloadId};
 use npcheck::engine::{
-    self, AddressRange, ConnectionSet, EndClasses, EndIndex, Endpoint, Entity, Explanation, Judge,
-    PreparedEnd, SideTrace, Verdict,
+    self, AddressRange, ConnectionSet, EndClasses, EndIndex, Endpoint, Engine, Entity, Explanation,
+    Judge, PreparedEnd, SideTrace, Verdict,
 };
 use npcheck::k8s::{Direction, Field, Object};
 use npcheck::source::SourceMap;
@@ -22,33 +22,9 @@ fn ends_that_no_policy_tells_apart_come_out_alike() {
     assert_many_are_alike(|seed| Cluster::new(clusters::objects(seed)));
 }
 
-/// Texts that another tool fills in, pods that may be on the network of their node, selectors of
-/// labels that controllers add, and what plugins decide in different ways.
 #[test]
 fn what_is_not_known_of_ends_tells_them_apart() {
-    assert_many_are_alike(|seed| {
-        let random = &mut Random::new(seed + 12_000_000);
-        let mut objects = clusters::objects(seed);
-        // Many pods, of which some have equal labels.
-        objects.extend(clusters::objects(seed + 1_000).into_iter().map(renamed));
-        ask_for_added_labels(random, &mut objects);
-        let kinds = [Kind::Key, Kind::Value, Kind::PortName];
-        gaps::with_gaps(random, &mut objects, 3, &kinds);
-        gaps::with_unknown_networks(random, &mut objects, 15);
-        gaps::with_unknown_labels(random, &mut objects, 15);
-        if seed % 4 == 0 {
-            // So many rules that they are looked up.
-            for object in &mut objects {
-                if let Object::NetworkPolicy(policy) = object {
-                    let policy = Arc::make_mut(policy);
-                    if let Field::Value { value: rules, .. } = &mut policy.ingress {
-                        rules.extend((0..12).map(|_| clusters::rule(random)));
-                    }
-                }
-            }
-        }
-        Cluster::new(objects).with_enforcement(&gaps::enforcement(random))
-    });
+    assert_many_are_alike(cluster_with_gaps);
 }
 
 #[test]
@@ -59,6 +35,76 @@ fn policies_of_cilium_tell_ends_apart() {
 #[test]
 fn policies_of_calico_tell_ends_apart() {
     assert_many_are_alike(|seed| text_cluster(seed, calico_policy));
+}
+
+/// A cluster with texts that another tool fills in, pods that may be on the network of their node,
+/// selectors of labels that controllers add, and what plugins decide in different ways.
+fn cluster_with_gaps(seed: u64) -> Cluster {
+    let random = &mut Random::new(seed + 12_000_000);
+    let mut objects = clusters::objects(seed);
+    // Many pods, of which some have equal labels.
+    objects.extend(clusters::objects(seed + 1_000).into_iter().map(renamed));
+    ask_for_added_labels(random, &mut objects);
+    let kinds = [Kind::Key, Kind::Value, Kind::PortName];
+    gaps::with_gaps(random, &mut objects, 3, &kinds);
+    gaps::with_unknown_networks(random, &mut objects, 15);
+    gaps::with_unknown_labels(random, &mut objects, 15);
+    if seed % 4 == 0 {
+        // So many rules that they are looked up.
+        for object in &mut objects {
+            if let Object::NetworkPolicy(policy) = object {
+                let policy = Arc::make_mut(policy);
+                if let Field::Value { value: rules, .. } = &mut policy.ingress {
+                    rules.extend((0..12).map(|_| clusters::rule(random)));
+                }
+            }
+        }
+    }
+    Cluster::new(objects).with_enforcement(&gaps::enforcement(random))
+}
+
+/// What the policies of one end let through is the same for a pair and in the graph of all.
+#[test]
+fn one_side_of_a_pair_is_that_of_the_graph() {
+    let clusters: [fn(u64) -> Cluster; 4] = [
+        |seed| Cluster::new(clusters::objects(seed)),
+        cluster_with_gaps,
+        |seed| text_cluster(seed, cilium_policy),
+        |seed| text_cluster(seed, calico_policy),
+    ];
+    for (kind, cluster) in clusters.into_iter().enumerate() {
+        let seeds = (0..CLUSTERS).into_par_iter();
+        let unknown = seeds.map(|seed| count_unknown_sides(&cluster(seed), (kind, seed)));
+        let unknown: usize = unknown.sum();
+        assert!(unknown > 100, "{unknown} of kind {kind}");
+    }
+}
+
+/// How many of the sides that agree are not known.
+fn count_unknown_sides(cluster: &Cluster, about: (usize, u64)) -> usize {
+    let engine = Engine::new(cluster);
+    let (relation, judge) = (engine.relation(), engine.judge());
+    let ids: Vec<WorkloadId> = accepted(cluster).collect();
+    let mut unknown = 0;
+    for (subject, other) in ids.iter().flat_map(|a| ids.iter().map(move |b| (*a, *b))) {
+        let [one, two] = [subject, other].map(|id| Endpoint::workload(cluster, id));
+        if are_one_pod(&one, &two) {
+            continue;
+        }
+        for direction in Direction::BOTH {
+            let verdict = judge.one_side(direction, &one, &two);
+            let sides = relation.one_side(direction, subject, other);
+            let [allowed, possible] = sides.expect("the objects are accepted");
+            assert_eq!(*allowed, verdict.allowed(), "{about:?}");
+            assert_eq!(
+                possible.difference(&allowed),
+                verdict.unknown(),
+                "{about:?}"
+            );
+            unknown += usize::from(!verdict.unknown().is_empty());
+        }
+    }
+    unknown
 }
 
 /// The same under another name.

@@ -4,7 +4,7 @@
 //! Refuses to know what the rules of a unit are about.
 
 use super::{Function, Outcome, UnitValue, either};
-use crate::engine::compiled::{Stage, StageKind};
+use crate::engine::compiled::{MatcherId, Stage, StageKind};
 use crate::engine::decision::{Decision, Fate};
 use crate::engine::program::End;
 use crate::engine::runs::{Pieces, combine_all};
@@ -19,6 +19,16 @@ pub(super) struct StageUnit {
     /// Whether it is certain that it is asked.
     pub(super) is_certain: bool,
     pub(super) end: End,
+    /// Whom it is about, if that is known: units of one subject are asked together or not at all.
+    pub(super) subject: Option<MatcherId>,
+    pub(super) only_accepts: bool,
+}
+
+impl StageUnit {
+    /// Whether it allows, and denies the rest.
+    fn isolates(&self) -> bool {
+        self.end == End::Deny && self.only_accepts
+    }
 }
 
 /// What the units of a side allow, in the order of evaluation. `more` is what the rules of a
@@ -110,7 +120,7 @@ fn uniform(
     if action == Action::Accept {
         match end {
             StageEnd::Deny => return matched,
-            StageEnd::Unknown if units.iter().all(|unit| unit.end == End::Deny) => {
+            StageEnd::Unknown if units.iter().all(StageUnit::isolates) => {
                 return perhaps_isolated(units, &next, sets);
             }
             StageEnd::Next | StageEnd::Unknown => {}
@@ -178,21 +188,50 @@ fn union(
 
 /// Units that allow and deny the rest, of which nobody knows whether any of them is asked. If
 /// several are, they allow more than each alone, so that the cases of none and of each one
-/// are all that count.
+/// are all that count; but those of one subject are several, or none.
 fn perhaps_isolated(units: &[StageUnit], next: &Outcome, sets: &mut Calculator) -> Outcome {
+    let mut of_units: Vec<&StageUnit> = units.iter().collect();
+    of_units.sort_by_key(|unit| unit.subject);
+    let is_one = |a: &&StageUnit, b: &&StageUnit| a.subject.is_some() && a.subject == b.subject;
     let mut together = fates(next);
-    for unit in units {
-        let UnitValue::Uniform(allowed) = &unit.value else {
-            unreachable!("the stage is uniform");
-        };
-        together = together.combine(&fates(allowed), |a, b| a.either(b, sets));
+    for of_subject in of_units.chunk_by(is_one) {
+        let accepted = of_subject.iter().map(|unit| accepted(unit, sets));
+        let accepted: Vec<Pieces<Fate>> = accepted.collect();
+        let accepted = combine_all(accepted, |a, b| a.or(b, sets));
+        let accepted = accepted.expect("a group has a unit");
+        together = together.combine(&accepted, |a, b| a.either(b, sets));
     }
     outcome(&together)
+}
+
+/// What units allow of which one is asked for certain: their order does not matter.
+fn accepted_together(units: &[StageUnit], sets: &mut Calculator) -> Outcome {
+    let accepted = units.iter().map(|unit| match unit.is_certain {
+        true => accepted(unit, sets),
+        false => accepted(unit, sets).map(Fate::or_denied),
+    });
+    let accepted: Vec<Pieces<Fate>> = accepted.collect();
+    let together = combine_all(accepted, |a, b| a.or(b, sets));
+    outcome(&together.expect("a stage has a unit"))
+}
+
+/// What a unit allows whose rules all accept.
+fn accepted(unit: &StageUnit, sets: &mut Calculator) -> Pieces<Fate> {
+    match &unit.value {
+        UnitValue::Uniform(allowed) => fates(allowed),
+        UnitValue::Ordered(decision) => decision.map(|decision| decision.accepted(sets)),
+    }
 }
 
 /// A stage whose rules are asked one after the other.
 fn ordered(units: &[StageUnit], next: &Outcome, sets: &mut Calculator) -> Outcome {
     let end = end_of(units);
+    if units.iter().all(StageUnit::isolates) {
+        return match end {
+            StageEnd::Deny => accepted_together(units, sets),
+            StageEnd::Next | StageEnd::Unknown => perhaps_isolated(units, next, sets),
+        };
+    }
     let decisions = units.iter().map(|unit| {
         let decision = match &unit.value {
             UnitValue::Ordered(decision) => Pieces::clone(decision),

@@ -4,6 +4,7 @@
 //!
 //! Only leaves out what is certainly not about a pod. Refuses to decide what is.
 
+use super::subjects;
 use crate::engine::program::{
     Block, ByDirection, Chain, Matcher, NamespaceSet, Peer, PodSet, Program, Rule, Stage,
 };
@@ -12,6 +13,7 @@ use crate::engine::{Address, AddressRange, Endpoint, HashMap, PodView};
 use crate::k8s::{Action, Controller, Direction, LabelSelector, Labels};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::sync::OnceLock;
 
 /// A program, and an index of each of its stages.
 #[derive(Debug)]
@@ -100,6 +102,8 @@ struct Index {
     sizes: Vec<usize>,
     /// By chain and rule: how much is compared for the rule.
     rule_sizes: Vec<Vec<usize>>,
+    /// By chain: see [`subjects::numbers`]; made on the first question.
+    subjects: OnceLock<Vec<u32>>,
 }
 
 /// Places by labels.
@@ -276,6 +280,13 @@ impl<'a, 'c> IndexedStage<'a, 'c> {
     pub(super) fn places_of(self, direction: Direction, pod: &PodView<'_>) -> Vec<u32> {
         let all = || (0..self.stage.chains.get(direction).len() as u32).collect();
         self.index.get(direction).places(pod).unwrap_or_else(all)
+    }
+
+    /// A number that the chain at a place shares with those alone that select the same pods.
+    pub(super) fn subject(self, direction: Direction, place: u32) -> u32 {
+        let chains = self.stage.chains.get(direction);
+        let subjects = &self.index.get(direction).subjects;
+        subjects.get_or_init(|| subjects::numbers(chains))[place as usize]
     }
 
     /// The chain at a place.

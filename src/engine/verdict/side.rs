@@ -73,6 +73,9 @@ pub struct PolicyTrace<'c> {
     pub has_rules: bool,
     /// Whether all of its rules of this direction accept.
     pub(super) only_accepts: bool,
+    /// Where it is not known whether the policy selects the pod: a number that it shares with
+    /// those of the stage alone that do so if it does.
+    pub(super) subject: Option<u32>,
 }
 
 /// How much of what rules say is kept.
@@ -472,6 +475,8 @@ impl<'a, 'c> Scene<'a, 'c> {
                     .map_or_else(Vec::new, |pod| selected.doubts(chain, pod)),
                 has_rules: chain.rules.iter().any(|rule| is_written(rule.origin.rule)),
                 only_accepts,
+                subject: (selected.selects == Truth::Unknown)
+                    .then(|| stage.subject(self.direction, selected.place)),
             }
         });
         StageTrace {

@@ -7,6 +7,7 @@ use super::side::{PolicyTrace, StageTrace};
 use crate::engine::ConnectionSet;
 use crate::engine::program::End;
 use crate::k8s::{Action, Truth};
+use std::collections::BTreeMap;
 
 /// The verdict of the stages of a gate. They are walked backwards, as each needs the verdict of
 /// the next one. What has no known place is asked behind all others, and perhaps before them.
@@ -76,9 +77,15 @@ impl StageTrace<'_> {
                 .allows();
         }
         // Nobody knows whether one of them isolates the pod. If several do, they allow more
-        // than each alone, so that the cases of none and of each one are all that count.
-        policies.fold(next.clone(), |verdict, policy| {
-            verdict.either(&matches_of(policy).allows())
+        // than each alone, so that the cases of none and of each one are all that count; but
+        // those of one subject are several, or none.
+        let mut by_subject: BTreeMap<Option<u32>, Match> = BTreeMap::new();
+        for policy in policies {
+            let matches = by_subject.entry(policy.subject).or_insert_with(none);
+            *matches = matches.or(&matches_of(policy));
+        }
+        by_subject.values().fold(next.clone(), |verdict, matches| {
+            verdict.either(&matches.allows())
         })
     }
 }
