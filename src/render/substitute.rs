@@ -140,7 +140,7 @@ impl Variables {
         }
     }
 
-    /// The same; `None` if a variable in it is unknown.
+    /// The same; `None` if a variable in it is unknown, or Flux would fail to read it.
     fn expanded<'a>(&self, text: &'a str, depth: usize, room: &Room) -> Option<Cow<'a, str>> {
         if !text.contains('$') || depth > 16 {
             return Some(Cow::Borrowed(text));
@@ -151,18 +151,20 @@ impl Variables {
         while let Some(at) = rest.find('$') {
             result.push_str(&rest[..at]);
             let behind = &rest[at + 1..];
-            if let Some(inner) = behind.strip_prefix("${") {
-                // `$${x}` stands for `${x}`.
-                result.push_str("${");
-                rest = inner;
+            if let Some(escaped) = behind.strip_prefix('$').filter(|_| depth == 0) {
+                // `$$` stands for `$`, so that `$${x}` is the text `${x}`.
+                result.push('$');
+                rest = escaped;
                 continue;
             }
-            let brace = text.len() - behind.len();
-            let Some((inner, after)) = ends.of_brace(text, brace) else {
+            if !behind.starts_with('{') {
                 result.push('$');
                 rest = behind;
                 continue;
-            };
+            }
+            let brace = text.len() - behind.len();
+            // Flux fails where a brace does not end.
+            let (inner, after) = ends.of_brace(text, brace)?;
             result.push_str(&self.parameter(inner, depth, room)?);
             rest = after;
         }
@@ -175,7 +177,7 @@ impl Variables {
         if let Some(name) = inner.strip_prefix('#').filter(|name| is_name(name)) {
             let value = self.values.get(name)?;
             room.take(value.len())?;
-            return Some(value.chars().count().to_string());
+            return Some(value.len().to_string());
         }
         let end = inner.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
         let (name, operation) = inner.split_at(end.unwrap_or(inner.len()));
@@ -185,28 +187,14 @@ impl Variables {
         let value = self.values.get(name)?;
         room.take(value.len())?;
         let argument = |text: &str| self.expanded(text, depth + 1, room).map(Cow::into_owned);
-        for (operator, needs_text) in [
-            (":-", true),
-            (":=", true),
-            (":?", true),
-            ("-", false),
-            ("=", false),
-            ("?", false),
-        ] {
-            if let Some(default) = operation.strip_prefix(operator) {
-                return match needs_text && value.is_empty() {
-                    true => argument(default),
-                    false => Some(value.clone()),
-                };
-            }
-        }
-        for (operator, needs_text) in [(":+", true), ("+", false)] {
-            if let Some(other) = operation.strip_prefix(operator) {
-                return match needs_text && value.is_empty() {
-                    true => Some(String::new()),
-                    false => argument(other),
-                };
-            }
+        // To Flux, all of them mean the same, whatever they mean to a shell.
+        const DEFAULTS: [&str; 5] = [":-", ":=", ":?", ":+", "="];
+        let mut defaults = DEFAULTS.iter();
+        if let Some(default) = defaults.find_map(|operator| operation.strip_prefix(operator)) {
+            return match value.is_empty() {
+                true => argument(default),
+                false => Some(value.clone()),
+            };
         }
         changed(value, operation, argument, room)
     }
@@ -233,36 +221,27 @@ fn changed(
         _ => {}
     }
     if let Some(range) = operation.strip_prefix(':') {
-        let (start, length) = range.split_once(':').unwrap_or((range, ""));
-        let start: usize = start.trim().parse().ok()?;
-        let characters = value.chars().skip(start);
-        return Some(match length.trim() {
-            "" => characters.collect(),
-            length => characters.take(length.parse().ok()?).collect(),
-        });
+        return cut(value, range);
     }
-    if let Some(pattern) = operation
-        .strip_prefix("##")
-        .or_else(|| operation.strip_prefix('#'))
-    {
-        let pattern = argument(pattern)?;
-        let is_longest = operation.starts_with("##");
-        return trimmed(value, &pattern, (true, is_longest), room);
-    }
-    if let Some(pattern) = operation
-        .strip_prefix("%%")
-        .or_else(|| operation.strip_prefix('%'))
-    {
-        let pattern = argument(pattern)?;
-        let is_longest = operation.starts_with("%%");
-        return trimmed(value, &pattern, (false, is_longest), room);
+    for (operator, is_front) in [('#', true), ('%', false)] {
+        let Some(pattern) = operation.strip_prefix(operator) else {
+            continue;
+        };
+        let longest = pattern.strip_prefix(operator);
+        let pattern = argument(longest.unwrap_or(pattern))?;
+        return match pattern.is_empty() {
+            true => None,
+            false => trimmed(value, &pattern, (is_front, longest.is_some()), room),
+        };
     }
     let replaced = operation.strip_prefix('/')?;
     let (kind, rest) = match replaced.chars().next() {
         Some(kind @ ('/' | '#' | '%')) => (kind, &replaced[1..]),
         _ => (' ', replaced),
     };
-    let (pattern, new) = rest.split_once('/').unwrap_or((rest, ""));
+    let (pattern, new) = rest
+        .split_once('/')
+        .filter(|(pattern, _)| !pattern.is_empty())?;
     let (pattern, new) = (argument(pattern)?, argument(new)?);
     let count = match kind {
         '/' => value.matches(&pattern).count(),
@@ -281,6 +260,30 @@ fn changed(
     })
 }
 
+/// The part of the value that `FROM` or `FROM:LENGTH` names, in bytes. What is no number leaves the
+/// value as it is.
+fn cut(value: &str, range: &str) -> Option<String> {
+    let (from, length) = match range.split_once(':') {
+        Some((from, length)) => (from, Some(length)),
+        None => (range, None),
+    };
+    if from.is_empty() || length.is_some_and(str::is_empty) {
+        return None;
+    }
+    let Ok(from) = from.parse::<usize>() else {
+        return Some(value.to_owned());
+    };
+    let end = match length.map(str::parse::<isize>) {
+        None => value.len(),
+        Some(Err(_)) => return Some(value.to_owned()),
+        Some(Ok(length)) => from.saturating_add(usize::try_from(length).ok()?),
+    };
+    if from >= value.len() {
+        return Some(String::new());
+    }
+    value.get(from..end.min(value.len())).map(str::to_owned)
+}
+
 /// The value without the shortest, or longest, of what a pattern matches at one end.
 fn trimmed(
     value: &str,
@@ -291,6 +294,10 @@ fn trimmed(
     // Each end of a part is tried, and a pattern takes some time to understand.
     let looks = value.len().saturating_mul(value.len()) / 64;
     room.take(looks.saturating_add(pattern.len() * 16))?;
+    // At the end, Flux reads value and pattern backwards, where classes are none.
+    if !is_front && pattern.contains(['[', '\\']) {
+        return Some(value.to_owned());
+    }
     let Ok(glob) = globset::Glob::new(pattern) else {
         return Some(value.to_owned());
     };
@@ -370,48 +377,106 @@ mod tests {
             ("E", ""),
             ("P", "a/b/c.tar.gz"),
             ("N", "8080"),
+            ("D", "a.b.c"),
+            ("U", "a\u{e9}b"),
         ];
         let values = values.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let variables = Variables {
             values: values.into_iter().collect(),
         };
+        // What Flux's own code makes of each; `None` where it fails, or nobody knows.
         for (text, expected) in [
-            ("plain $A", "plain $A"),
-            ("${A}", "abc"),
-            ("x-${A}-y", "x-abc-y"),
-            ("${MISSING}", "${MISSING}"),
-            ("$${A}", "${A}"),
-            ("${MISSING:-d}", "${MISSING:-d}"),
-            ("${E:-d}", "d"),
-            ("${E-d}", ""),
-            ("${E:=d}", "d"),
-            ("${E=d}", ""),
-            ("${E:-${A}}", "abc"),
-            ("${E:-x${E:-y}}", "xy"),
-            ("${A:+set}", "set"),
-            ("${E:+set}", ""),
-            ("${#A}", "3"),
-            ("${A^}", "Abc"),
-            ("${A^^}", "ABC"),
-            ("${A,,}", "abc"),
-            ("${A:1}", "bc"),
-            ("${A:1:1}", "b"),
-            ("${P/b/x}", "a/x/c.tar.gz"),
-            ("${A/b/x}", "axc"),
-            ("${A//b/x}", "axc"),
-            ("${A/#a/x}", "xbc"),
-            ("${A/%c/x}", "abx"),
-            ("${P##*/}", "c.tar.gz"),
-            ("${P%.gz}", "a/b/c.tar"),
-            ("${N}", "8080"),
-            ("${not a name}", "${not a name}"),
-            ("${A", "${A"),
+            ("plain $A", Some("plain $A")),
+            ("${A}", Some("abc")),
+            ("x-${A}-y", Some("x-abc-y")),
+            ("${MISSING}", None),
+            ("${MISSING:-d}", None),
+            ("$${A}", Some("${A}")),
+            ("$${A}}", Some("${A}}")),
+            ("$$${A}", Some("$abc")),
+            ("$$$${A}", Some("$${A}")),
+            ("$A${A}$", Some("$Aabc$")),
+            ("${A}}", Some("abc}")),
+            ("{${A}}", Some("{abc}")),
+            ("${E:-d}", Some("d")),
+            ("${E:=d}", Some("d")),
+            ("${E=d}", Some("d")),
+            ("${A=d}", Some("abc")),
+            ("${E:?d}", Some("d")),
+            ("${A:?d}", Some("abc")),
+            ("${E:+d}", Some("d")),
+            ("${A:+d}", Some("abc")),
+            ("${A:+}", Some("abc")),
+            ("${E:-}", Some("")),
+            ("${E-d}", None),
+            ("${A-}", None),
+            ("${A+d}", None),
+            ("${A?d}", None),
+            ("${E:-${A}}", Some("abc")),
+            ("${E:-x${E:-y}}", Some("xy")),
+            ("${E:-a${N}c}", Some("a8080c")),
+            ("${E:-$A}", Some("$A")),
+            ("${E:-$$}", Some("$$")),
+            ("${E:-$${A}}", Some("$abc")),
+            ("${E:-{x}}", Some("{x}")),
+            ("${E:-a}b}", Some("ab}")),
+            ("${E:-http://x:80/y}", Some("http://x:80/y")),
+            ("${#A}", Some("3")),
+            ("${#U}", Some("4")),
+            ("${A^}", Some("Abc")),
+            ("${A^^}", Some("ABC")),
+            ("${A,,}", Some("abc")),
+            ("${A^x}", None),
+            ("${A:1}", Some("bc")),
+            ("${A:9}", Some("")),
+            ("${A:01}", Some("bc")),
+            ("${A:1:1}", Some("b")),
+            ("${A:1:9}", Some("bc")),
+            ("${A: 1}", Some("abc")),
+            ("${A:x}", Some("abc")),
+            ("${A:1:x}", Some("abc")),
+            ("${A:}", None),
+            ("${A:1:}", None),
+            ("${A:1:-1}", None),
+            ("${U:1:1}", None),
+            ("${P/b/x}", Some("a/x/c.tar.gz")),
+            ("${A/b/x}", Some("axc")),
+            ("${A//b/x}", Some("axc")),
+            ("${A/b/}", Some("ac")),
+            ("${A/b/${N}}", Some("a8080c")),
+            ("${A/a/b/c}", Some("b/cbc")),
+            ("${A/b}", None),
+            ("${A//b}", None),
+            ("${P////x}", None),
+            ("${D//./-}", Some("a-b-c")),
+            ("${D/./-}", Some("a-b.c")),
+            ("${A/#a/x}", Some("xbc")),
+            ("${A/%c/x}", Some("abx")),
+            ("${P##*/}", Some("c.tar.gz")),
+            ("${P#*/}", Some("b/c.tar.gz")),
+            ("${P%.gz}", Some("a/b/c.tar")),
+            ("${P%.*}", Some("a/b/c.tar")),
+            ("${P%%.*}", Some("a/b/c")),
+            ("${P%%/*}", Some("a")),
+            ("${D##*.}", Some("c")),
+            ("${D%.*}", Some("a.b")),
+            ("${A#[ab]}", Some("bc")),
+            ("${A%[c]}", Some("abc")),
+            ("${A#}", None),
+            ("${A%%}", None),
+            ("${N}", Some("8080")),
+            ("${not a name}", None),
+            ("${ A }", None),
+            ("${A.b}", None),
+            ("${}", None),
+            ("${${A}}", None),
+            ("${A", None),
         ] {
             let expanded = match variables.expand(text, &Room::default()) {
                 Expanded::New(new) => new,
                 Expanded::Same => text.to_owned(),
             };
-            assert_eq!(expanded, expected, "{text}");
+            assert_eq!(expanded, expected.unwrap_or(text), "{text}");
         }
     }
 
@@ -443,18 +508,13 @@ mod tests {
     }
 
     #[test]
-    fn braces_that_do_not_end_are_text() {
+    fn braces_without_a_variable_are_text() {
         let values = [("V".to_owned(), "x".to_owned())];
         let variables = Variables {
             values: values.into_iter().collect(),
         };
         let room = Room::default();
-        for (text, expected) in [
-            ("${${V}", "${x"),
-            ("}${V}", "}x"),
-            ("$${${V}}", "${x}"),
-            ("${V}}", "x}"),
-        ] {
+        for (text, expected) in [("}${V}", "}x"), ("$${${V}}", "${x}"), ("${V}}", "x}")] {
             let Expanded::New(new) = variables.expand(text, &room) else {
                 panic!("{text} holds a variable");
             };
