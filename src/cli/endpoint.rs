@@ -108,7 +108,7 @@ impl End {
             Self::Hypothetical(pod) => pod.view(cluster),
         };
         let name = pod.namespace.name;
-        pod.namespace.are_labels_known |= inventory.knows_labels_of(name);
+        pod.namespace.are_labels_known |= inventory.knows_labels_of(cluster, name);
         Endpoint::Pod(pod)
     }
 

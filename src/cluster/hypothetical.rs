@@ -94,6 +94,7 @@ impl Cluster {
             pod_ports: OnceLock::new(),
             // No Service and no policy is new.
             selected_services: Arc::clone(&self.selected_services),
+            asks_for_platform_labels: OnceLock::new(),
             enforcement: self.enforcement.clone(),
             unknown_parts: self.unknown_parts.clone(),
             built_together: Arc::clone(&self.built_together),

@@ -2,8 +2,8 @@
 //!
 //! Refuses to know what a text may become that another tool fills in.
 
-use super::{Cluster, NamespaceId};
-use crate::k8s::{LabelSelector, Operator};
+use super::{Cluster, NamespaceId, platform};
+use crate::k8s::{LabelSelector, NAMESPACE_NAME_LABEL, Operator, PeerSelection};
 use std::collections::HashMap;
 
 /// The namespaces that have a label, by its key and value.
@@ -53,6 +53,30 @@ impl LabelledNamespaces {
 }
 
 impl Cluster {
+    /// Whether a policy asks namespaces for a label that platforms and controllers set: then even
+    /// those that Kubernetes makes may have it, as AKS labels `kube-system`.
+    #[must_use]
+    pub fn asks_for_platform_labels(&self) -> bool {
+        *self.asks_for_platform_labels.get_or_init(|| {
+            let peers = self
+                .policies()
+                .iter()
+                .flat_map(|policy| policy.object.peers());
+            let of_peers = peers.filter_map(|place| place.peer.namespace_selector.get());
+            let cluster_wide = self.cluster_policy_ids().map(|id| self.cluster_policy(id));
+            let rules = cluster_wide.flat_map(|policy| policy.ingress.iter().chain(&policy.egress));
+            let of_rules =
+                rules
+                    .flat_map(|rule| &rule.peers)
+                    .filter_map(|peer| match &peer.selection {
+                        PeerSelection::Pods(pods) => Some(pods.selectors().0),
+                        _ => None,
+                    });
+            let mut keys = of_peers.chain(of_rules).flat_map(LabelSelector::keys);
+            keys.any(|key| key != NAMESPACE_NAME_LABEL && platform::sets_label(key))
+        })
+    }
+
     /// The namespaces that a selector matches, in order, all text taken as it stands.
     #[must_use]
     pub fn namespaces_matching(&self, selector: &LabelSelector) -> Vec<NamespaceId> {

@@ -106,6 +106,7 @@ pub struct Cluster {
     labelled_namespaces: OnceLock<labelled_namespaces::LabelledNamespaces>,
     pod_ports: OnceLock<pod_ports::PodPorts>,
     selected_services: Arc<OnceLock<selected_services::SelectedServices>>,
+    asks_for_platform_labels: OnceLock<bool>,
     enforcement: Enforcement,
     unknown_parts: Vec<k8s::UnknownPart>,
     built_together: Arc<BuiltTogether>,

@@ -187,7 +187,7 @@ impl<'c> PodView<'c> {
             controller: None,
             service_account: account_told(labels),
             named_ports: Vec::new(),
-            are_ports_known: true,
+            are_ports_known: false,
             host_network: false,
             is_host_network_known: true,
             addresses: &[],

@@ -313,10 +313,11 @@ impl Builder<'_> {
         let ports = &self.parts.compiled.ports.values()[rule.ports.0 as usize];
         let mut peers = rule.peers.iter().flatten();
         let profiles = self.parts.classes.profiles();
+        let has_names = !ports.names.is_empty() || !ports.without_names.is_empty();
         !rule.is_opaque
             && !ports.is_opaque
             && peers.all(|id| self.matched[id.0 as usize].is_exact())
-            && (ports.names.is_empty() || profiles.iter().all(|profile| !profile.is_open))
+            && !(has_names && profiles.iter().any(|profile| profile.is_open))
     }
 
     /// Whether a unit depends on addresses that are not known.
@@ -441,7 +442,12 @@ impl Matching<'_> {
             names: ports.without_names.clone(),
             ..Ports::default()
         };
-        let except = self.opened_before_exceptions(&except, runs, bound, sets);
+        // What may be left out is not matched for certain.
+        let of_exceptions = match bound {
+            Bound::Certain => Bound::Possible,
+            Bound::Possible => Bound::Certain,
+        };
+        let except = self.opened_before_exceptions(&except, runs, of_exceptions, sets);
         opened.combine(&except, |opened, except| sets.difference(opened, except))
     }
 
@@ -489,10 +495,17 @@ impl Matching<'_> {
         if ports.names.is_empty() {
             return SetId::NONE;
         }
-        if profile.is_open && bound == Bound::Possible {
-            return SetId::ALL;
-        }
         let mut found = ConnectionSet::none();
+        if profile.is_open && bound == Bound::Possible {
+            // Any port may have the name.
+            for (_, protocol) in &ports.names {
+                let every = protocol.map_or_else(ConnectionSet::all, |protocol| {
+                    ConnectionSet::of(protocol, PortSet::all())
+                });
+                found = found.union(&every);
+            }
+            return sets.intern(found);
+        }
         for (name, protocol, number) in &profile.ports {
             let is_meant = |(wanted, of): &(NameId, Option<Protocol>)| {
                 wanted == name && of.is_none_or(|of| of == *protocol)

@@ -40,8 +40,9 @@ impl Inventory {
 
     /// Whether a namespace that no manifest declares has no labels but those that are known.
     #[must_use]
-    pub fn knows_labels_of(&self, namespace: &str) -> bool {
-        self.is_complete_in(namespace) || platform::has_all_labels_known(namespace)
+    pub fn knows_labels_of(&self, cluster: &Cluster, namespace: &str) -> bool {
+        let is_bare = platform::has_all_labels_known(namespace);
+        self.is_complete_in(namespace) || is_bare && !cluster.asks_for_platform_labels()
     }
 
     /// What no manifest says about a cluster, for answers that must not take it for granted.
@@ -49,7 +50,7 @@ impl Inventory {
     pub fn left_open(&self, cluster: &Cluster) -> LeftOpen {
         let may_have_more = |id: &NamespaceId| {
             let namespace = cluster.namespace(*id);
-            namespace.declared.is_none() && !self.knows_labels_of(&namespace.name)
+            namespace.declared.is_none() && !self.knows_labels_of(cluster, &namespace.name)
         };
         LeftOpen {
             namespaces: cluster.namespace_ids().filter(may_have_more).collect(),

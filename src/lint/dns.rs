@@ -472,27 +472,30 @@ pub fn allows_openshift_by_name(rule: &ClusterNetworkPolicyRule) -> bool {
     rule.action.value == Action::Accept && rule.peers.iter().any(names)
 }
 
-/// Whether an end may reach a port of OpenShift's resolver pods; `span` is the text that makes one
-/// think of it.
+/// Whether an end reaches a port of OpenShift's resolver pods, of which no manifest names the ports;
+/// `span` is the text that makes one think of it.
 #[must_use]
 pub fn reaches_openshift_resolver(
     cx: &Context<'_>,
     subject: &Endpoint<'_>,
     span: Span,
     port: u16,
-) -> bool {
+) -> Truth {
     let cluster = cx.cluster;
-    let mut of_openshift =
-        resolvers(cluster).filter(|pods| pods.namespaces.contains(&OPENSHIFT_HOME));
-    of_openshift.any(|resolver| {
+    let of_openshift = resolvers(cluster).filter(|pods| pods.namespaces.contains(&OPENSHIFT_HOME));
+    let reached = of_openshift.map(|resolver| {
         with_resolver(cluster, resolver, span, |resolver| {
             let judge = cx.engine.judge();
-            let allowed = judge.one_side(Direction::Egress, subject, resolver);
-            PROTOCOLS
-                .iter()
-                .any(|protocol| allowed.possible().contains(*protocol, port))
+            let verdict = judge.one_side(Direction::Egress, subject, resolver);
+            let is_in = |set: &ConnectionSet| PROTOCOLS.iter().any(|it| set.contains(*it, port));
+            match (is_in(&verdict.allowed()), is_in(verdict.possible())) {
+                (true, _) => Truth::True,
+                (false, true) => Truth::Unknown,
+                (false, false) => Truth::False,
+            }
         })
-    })
+    });
+    reached.max().unwrap_or(Truth::False)
 }
 
 /// The workloads of a cluster that resolve names, by the labels that they have in most

@@ -75,8 +75,12 @@ impl Words<'_> {
                     );
                     missing.push((what, rule.rule.span()));
                 } else if rule.ports.matches.certain != rule.ports.matches.possible {
+                    let why = match rule.ports.is_untold {
+                        true => "no manifest names its ports",
+                        false => "another tool fills it in",
+                    };
                     let what = format!(
-                        "which port of {} a name in {} means: another tool fills it in",
+                        "which port of {} a name in {} means: {why}",
                         self.to,
                         self.policy(rule.policy)
                     );

@@ -6,7 +6,7 @@ use crate::diagnostic::{Diagnostic, Fix, FixClass, Severity};
 use crate::engine::Endpoint;
 use crate::k8s::{
     ClusterNetworkPolicyPort, Direction, EntrypointKind, LabelSelector, NetworkPolicyPeer,
-    NetworkPolicyPort, NetworkPolicyRule, PortMatch, PortReference, WorkloadKind,
+    NetworkPolicyPort, NetworkPolicyRule, PortMatch, PortReference, Truth, WorkloadKind,
 };
 use crate::lint::isolated_pods::{IsolatedPods, isolated_pods};
 use crate::lint::rewrite;
@@ -135,13 +135,15 @@ fn check(cx: &mut Context<'_>, namespace: NamespaceId, has_caches: bool) {
         }
         let span = cx.cluster.policy(pods.policies[0]).object.meta.span;
         let subject = pods.endpoint(cx.cluster);
-        let misses_port = !dns::reaches_openshift_resolver(cx, &subject, span, dns::OPENSHIFT_PORT);
+        let reached = dns::reaches_openshift_resolver(cx, &subject, span, dns::OPENSHIFT_PORT);
         let misses_cache = has_caches && !reaches_cache(cx, &pods);
         for place in &places {
             let finding = match place {
-                _ if misses_port && for_openshift(place) => {
+                _ if reached == Truth::False && for_openshift(place) => {
                     wrong_port(cx, place).or_else(|| named_port(cx, place))
                 }
+                // Whatever the pods call their ports.
+                _ if reached == Truth::Unknown && for_openshift(place) => named_port(cx, place),
                 _ if misses_cache && for_cache(place) => wrong_peers(cx, place),
                 _ => None,
             };
@@ -245,7 +247,8 @@ fn wrong_ports_cluster_wide(cx: &Context<'_>) -> Vec<Diagnostic> {
         let policy = cluster.cluster_policy(id);
         let reaches = |workload: &WorkloadId| {
             let subject = Endpoint::workload(cluster, *workload);
-            dns::reaches_openshift_resolver(cx, &subject, policy.meta.span, dns::OPENSHIFT_PORT)
+            let span = policy.meta.span;
+            dns::reaches_openshift_resolver(cx, &subject, span, dns::OPENSHIFT_PORT) != Truth::False
         };
         for (index, rule) in policy.egress.iter().enumerate() {
             let ports = rule.ports.iter().flatten();

@@ -74,6 +74,7 @@ mod threads;
 mod tiers;
 mod told;
 mod undeclared;
+mod untold;
 mod uncompared;
 mod unread;
 mod validation;

@@ -181,7 +181,7 @@ impl Lookup<'_> {
         HypotheticalNamespace::New {
             name: name.to_owned(),
             labels: Labels::new(labels),
-            are_labels_known: platform::has_all_labels_known(name),
+            are_labels_known: false,
         }
     }
 

@@ -3,7 +3,7 @@
 //! Refuses to know who asks, and what follows for the rule.
 
 use super::possibility::Match;
-use crate::engine::program::{PortEntry, PortRef, Ports, RulePorts};
+use crate::engine::program::{PortRef, Ports, RulePorts};
 use crate::engine::{ConnectionSet, Endpoint, PortSet};
 use crate::k8s::{CalicoPort, CiliumPortReference, PortMatch, PortReference, Protocol};
 
@@ -45,6 +45,8 @@ pub struct PortsTrace<'c> {
     ports: Option<RulePorts<'c>>,
     /// What each name means that means something there, by the place of its entry, in order.
     named: Vec<(usize, ConnectionSet)>,
+    /// Whether they have names, and no manifest says what the destination calls its ports.
+    pub is_untold: bool,
 }
 
 impl<'c> PortsTrace<'c> {
@@ -126,32 +128,59 @@ pub(super) fn compare<'c>(
             matches: Match::exactly(ConnectionSet::all()),
             ports: None,
             named: Vec::new(),
+            is_untold: false,
         };
-    };
-    let excepted = |all: ConnectionSet, entry: &PortEntry<'_>| match &entry.ports {
-        Ports::ExceptName(name, protocol) => {
-            all.difference(&named(destination, name, Some(*protocol)))
-        }
-        Ports::ExceptNumbers(protocol, numbers) => {
-            all.difference(&ConnectionSet::of(*protocol, numbers.clone()))
-        }
-        Ports::Numbers(..) | Ports::Name(..) | Ports::Unsupported => all,
     };
     let resolved = resolved(ports, destination);
     let meant = resolved.iter().map(|(_, meant)| meant);
     let matched = ConnectionSet::union_of(meant.chain([ports.numbers()]));
-    let mut matches = Match::exactly(ports.exceptions().fold(matched, excepted));
-    let are_ports_known = destination.pod().is_none_or(|pod| pod.are_ports_known);
-    let is_name = |entry: &PortEntry<'_>| matches!(entry.ports, Ports::ExceptName(..));
-    let has_names = || !ports.names().is_empty() || ports.exceptions().any(is_name);
-    if ports.has_opaque_name() || !are_ports_known && has_names() {
+    let known = |name, protocol| named(destination, name, protocol);
+    let mut matches = Match::exactly(without_exceptions(matched.clone(), ports, &known));
+    let mut is_untold = false;
+    if let Some(pod) = destination.pod().filter(|pod| !pod.are_ports_known) {
+        let names = ports.names().iter();
+        let names = names.filter_map(|(_, place)| match &ports[*place].ports {
+            Ports::Name(_, protocol) => Some(every_port(*protocol)),
+            _ => None,
+        });
+        let matched_by_any = names.fold(matched.clone(), |all, more| all.union(&more));
+        matches.possible = without_exceptions(matched_by_any, ports, &known);
+        matches.certain = without_exceptions(matched, ports, &|_, of| every_port(of));
+        is_untold = pod.workload.is_none() && matches.certain != matches.possible;
+    }
+    if ports.has_opaque_name() {
         matches.possible = ConnectionSet::all();
     }
     PortsTrace {
         matches,
         ports: Some(ports.clone()),
         named: resolved,
+        is_untold,
     }
+}
+
+/// All ports of a protocol, or of any: a port of which nobody knows the name may be one of them.
+fn every_port(protocol: Option<Protocol>) -> ConnectionSet {
+    protocol.map_or_else(ConnectionSet::all, |protocol| {
+        ConnectionSet::of(protocol, PortSet::all())
+    })
+}
+
+/// What is left without the entries that take something away, where a name means this.
+fn without_exceptions<'c>(
+    all: ConnectionSet,
+    ports: &RulePorts<'c>,
+    named: &dyn Fn(&'c str, Option<Protocol>) -> ConnectionSet,
+) -> ConnectionSet {
+    ports.exceptions().fold(all, |all, entry| {
+        all.difference(&match &entry.ports {
+            Ports::ExceptName(name, protocol) => named(name, Some(*protocol)),
+            Ports::ExceptNumbers(protocol, numbers) => {
+                ConnectionSet::of(*protocol, numbers.clone())
+            }
+            Ports::Numbers(..) | Ports::Name(..) | Ports::Unsupported => return all,
+        })
+    })
 }
 
 /// What the names of a rule mean at a destination, by the places of their entries: those that

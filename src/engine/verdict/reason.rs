@@ -236,6 +236,7 @@ impl<'c> SideTrace<'c> {
             }
             // One that a controller may have written, and that has no rules.
             _ if rule.is_none() && self.may_be_isolated_by_part() => ReasonCode::NotJudged,
+            _ if rule.is_some_and(|rule| rule.ports.is_untold) => ReasonCode::NotInManifests,
             _ => ReasonCode::Substitution,
         };
         (code, rule)
@@ -390,6 +391,7 @@ impl<'c> RuleTrace<'c> {
             let may_match = !self.ports.matches.possible.intersection(asked).is_empty();
             codes.push(match (may_match, is_unresolved) {
                 (true, _) if self.ports.is_unsupported() => ReasonCode::NotJudged,
+                (true, _) if self.ports.is_untold => ReasonCode::NotInManifests,
                 (true, _) => ReasonCode::Substitution,
                 (false, true) => ReasonCode::NamedPortUnresolved,
                 (false, false) => ReasonCode::PortMismatch,
