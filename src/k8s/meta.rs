@@ -71,6 +71,24 @@ pub struct Label {
     pub value: Spanned<Text>,
 }
 
+impl Label {
+    /// The text to edit where something is wrong with it; see [`label_span`].
+    #[must_use]
+    pub fn span(&self) -> Span {
+        label_span(self.key.span, self.value.span)
+    }
+}
+
+/// The text to edit where something is wrong with a label of this key and value: both, or the value
+/// alone where a build took it from another text, as a patch.
+#[must_use]
+pub fn label_span(key: Span, value: Span) -> Span {
+    match key.source == value.source {
+        true => key.to(value),
+        false => value,
+    }
+}
+
 /// Labels or annotations, sorted by key, each key once. A copy shares them.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Labels {

@@ -61,7 +61,9 @@ pub use filled_in::{
     is_opaque, label_that_may_be_set, label_value_that_may_be_set, may_be_absent, may_be_set_by,
 };
 pub use kustomization::{Kustomization, Placement};
-pub use meta::{Field, Holes, Label, Labels, NAMESPACE_NAME_LABEL, ObjectMeta, OwnerReference};
+pub use meta::{
+    Field, Holes, Label, Labels, NAMESPACE_NAME_LABEL, ObjectMeta, OwnerReference, label_span,
+};
 pub use monitor::{
     Monitor, MonitorEndpoint, MonitorKind, MonitoredNamespaces, Prometheus, PrometheusKind,
 };

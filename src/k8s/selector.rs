@@ -133,7 +133,7 @@ impl LabelSelector {
             self.match_labels.as_slice(),
             self.match_expressions.as_slice(),
         ) {
-            ([label], []) => label.key.span.to(label.value.span),
+            ([label], []) => label.span(),
             ([], [requirement]) => requirement.span,
             _ => self.span,
         }

@@ -58,7 +58,7 @@ pub(super) fn requirement_span(requirement: &Requirement<'_>) -> Span {
         Wanted::Label(label) if label.key.span.source != label.value.span.source => {
             label.value.span
         }
-        Wanted::Label(label) => label.key.span.to(label.value.span),
+        Wanted::Label(label) => label.span(),
         Wanted::Expression(expression) => expression.span,
     }
 }

@@ -470,7 +470,7 @@ fn wrong_label(
         (format!("select it by `{key}: {value}`"), edit)
     };
     Some(Mismatch {
-        span: first.key.span.to(first.value.span),
+        span: first.span(),
         message: format!("the resolver in `{home}` does not have the label {named}"),
         label: match of_service {
             true => "a label of its Service, but policies look at pod labels".to_owned(),

@@ -191,7 +191,7 @@ fn asked_for(selector: &LabelSelector, labels: &Labels) -> Option<Span> {
     let keys = selector.match_labels.iter().map(|label| &label.key);
     let mut keys = keys.chain(selector.match_expressions.iter().map(|entry| &entry.key));
     keys.find_map(|key| labels.label(key))
-        .map(|label| label.key.span.to(label.value.span))
+        .map(|label| label.span())
 }
 
 fn pods_have(labels: &Labels) -> String {

@@ -411,7 +411,7 @@ fn has_open_merged_metrics(cx: &Context<'_>, id: WorkloadId) -> bool {
 fn scraped_everywhere(annotations: &Labels) -> Option<Span> {
     let asks = is_scraped(annotations) && annotations.get("prometheus.io/port").is_none();
     let label = annotations.label("prometheus.io/scrape").filter(|_| asks)?;
-    Some(label.key.span.to(label.value.span))
+    Some(label.span())
 }
 
 /// The declared ports of a workload, if no scraper gets in at any of them: which one serves the

@@ -6,7 +6,7 @@ use crate::diagnostic::{Diagnostic, Fix, FixClass, Severity};
 use crate::engine::PolicyRef;
 use crate::k8s::{
     ClusterNetworkPolicy, Direction, LabelSelector, Labels, NetworkPolicyPeer, Operator, PeerPlace,
-    PeerSelection, PodsSelection, is_opaque,
+    PeerSelection, PodsSelection, is_opaque, label_span,
 };
 use crate::lint::plugin_selectors::PluginSelector;
 use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, near_miss};
@@ -277,7 +277,7 @@ fn of_other_kind(
         return None;
     }
     let start = |message: String| {
-        cx.finding(key.span.to(value.span), message)
+        cx.finding(label_span(key.span, value.span), message)
             .about(place.display(), place.path.as_str())
     };
     let help = format!("select it by its name: `{}`", place.by_name(value));
@@ -358,8 +358,9 @@ fn check(
         return;
     }
     let path = format!("{}.namespaceSelector", place.path());
-    let start =
-        |message: String| cx.policy_finding(id, path.as_str(), key.span.to(value.span), message);
+    let start = |message: String| {
+        cx.policy_finding(id, path.as_str(), label_span(key.span, value.span), message)
+    };
     let help =
         format!("select it by the label that Kubernetes sets: `{NAMESPACE_NAME_LABEL}: {value}`");
     // Who asks for a further label knows what the namespaces are labelled with.
@@ -428,7 +429,7 @@ fn dead(
     let message = format!("namespace `{value}` does not have the label `{key}={value}`");
     let path = format!("{}.namespaceSelector", place.path());
     let mut finding = cx
-        .policy_finding(id, path, key.span.to(value.span), message)
+        .policy_finding(id, path, label_span(key.span, value.span), message)
         .with_severity(Severity::Info)
         .label("matches no namespace, so this peer allows nothing")
         .help("delete this peer");
@@ -533,7 +534,7 @@ fn of_pods(
     let path = format!("{}.namespaceSelector", place.path());
     let message = format!("`{key}={value}` is a label of pods, and no known namespace has it");
     let mut finding = cx
-        .policy_finding(id, path, key.span.to(value.span), message)
+        .policy_finding(id, path, label_span(key.span, value.span), message)
         .with_severity(if may_be_there {
             Severity::Info
         } else {

@@ -2,7 +2,9 @@
 
 use crate::cluster::{Cluster, PolicyId, WorkloadId};
 use crate::diagnostic::{Diagnostic, Fix, FixClass, Severity};
-use crate::k8s::{Direction, Label, LabelSelector, Labels, Operator, WorkloadKind, is_opaque};
+use crate::k8s::{
+    Direction, Label, LabelSelector, Labels, Operator, WorkloadKind, is_opaque, label_span,
+};
 use crate::lint::isolation::Standing;
 use crate::lint::pod_selectors::{self, PodSelector};
 use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, rewrite};
@@ -100,7 +102,7 @@ impl Rule for UnstableLabel {
                     let group = (of_policy, is_together, name, text);
                     found.entry(group).or_default().push(Found {
                         place: place.clone(),
-                        span: key.span.to(value.span),
+                        span: label_span(key.span, value.span),
                         change,
                         is_together,
                     });

@@ -175,6 +175,56 @@ fn findings_in_built_objects_underline_what_they_speak_of() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
+/// The text of a patch or a replacement is what a person would edit, not what it stands for.
+#[test]
+fn a_wrong_value_is_underlined_where_it_was_written_last() {
+    let patch = |patch: &str| {
+        format!("resources: [np.yaml, pod.yaml, names.yaml]\nnamespace: shop\n{patch}")
+    };
+    let from = "/spec/ingress/0/from/0/podSelector/matchLabels/app";
+    let json = patch(&format!(
+        "patches:\n- target: {{kind: NetworkPolicy}}\n  patch: |-\n    - {{op: replace, path: {from}, value: frontent}}\n"
+    ));
+    let merged = patch(
+        "patches:\n- patch: |-\n    {apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: np}, spec: {ingress: [{from: [{podSelector: {matchLabels: {app: frontent}}}]}]}}\n",
+    );
+    let replaced = patch(
+        "replacements:\n- source: {kind: ConfigMap, name: names, fieldPath: data.app}\n  targets: [{select: {kind: NetworkPolicy}, fieldPaths: [spec.ingress.0.from.0.podSelector.matchLabels.app]}]\n",
+    );
+    for (kustomization, file, line) in [
+        (json, "kustomization.yaml", 6),
+        (merged, "kustomization.yaml", 5),
+        (replaced, "names.yaml", 1),
+    ] {
+        let files = [
+            ("kustomization.yaml", kustomization.as_str()),
+            (
+                "names.yaml",
+                "{apiVersion: v1, kind: ConfigMap, metadata: {name: names}, data: {app: frontent}}\n",
+            ),
+            (
+                "np.yaml",
+                "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: np}\nspec:\n  podSelector: {}\n  ingress: [{from: [{podSelector: {matchLabels: {app: frontend}}}]}]\n",
+            ),
+            (
+                "pod.yaml",
+                "apiVersion: v1\nkind: Pod\nmetadata: {name: web, labels: {app: frontend}}\nspec: {containers: [{name: c, image: x}]}\n",
+            ),
+        ];
+        let workspace = load(&files);
+        let found = lint(&workspace);
+        let mut found = found
+            .iter()
+            .filter(|it| it.rule == "unmatched-peer-selector");
+        let finding = found.next().expect("no pod has the label");
+        let span = finding.primary.span;
+        let source = workspace.sources().get(span.source);
+        let place = (source.name(), source.position(span.start).line);
+        assert_eq!(place, (file, line), "{kustomization}");
+        assert!(source.text()[span.range()].contains("frontent"));
+    }
+}
+
 /// That a kustomization adds labels of these names and values says nothing of a selector that it
 /// does not reach.
 #[test]
