@@ -123,6 +123,35 @@ impl Mismatch {
         }
     }
 
+    /// Whether the selector would match pods with these labels once it is mended.
+    #[must_use]
+    pub fn would_match(&self, selector: &LabelSelector, labels: &Labels) -> bool {
+        let (mended, is_met): (Vec<&str>, bool) = match self {
+            Self::Label(near) => {
+                let (key, value) = near.label.split_once('=').unwrap_or((&near.label, ""));
+                let is_met = labels.iter().any(|label| {
+                    label.key.value == key && (value.is_empty() || label.value.value == value)
+                });
+                (near.mended_key(selector).into_iter().collect(), is_met)
+            }
+            Self::TooMany { labels, .. } => {
+                let keys = labels.iter().filter_map(|label| label.split_once('='));
+                (keys.map(|(key, _)| key).collect(), true)
+            }
+            Self::Annotation { .. } | Self::Name { .. } | Self::Elsewhere { .. } => return false,
+        };
+        let mut wanted = selector.match_labels.iter();
+        let mut entries = selector.match_expressions.iter();
+        let holds = |key: &str, own: &dyn Fn(Option<&str>) -> bool| match mended.contains(&key) {
+            true => is_met,
+            false => own(labels.get(key)),
+        };
+        wanted.all(|label| {
+            let wanted = label.value.value.as_str();
+            holds(&label.key.value, &|value| value == Some(wanted))
+        }) && entries.all(|entry| holds(&entry.key.value, &|value| entry.holds(value)))
+    }
+
     /// The finding with what was probably meant. `class` is what the selector does to
     /// connectivity once it matches these pods; a fix is offered where it is known.
     #[must_use]
@@ -416,7 +445,7 @@ fn as_annotation(selector: &LabelSelector, pod: &Workload) -> Option<Span> {
         if annotation.value.value != wanted.value.value {
             return None;
         }
-        found = Some(annotation.key.span.to(annotation.value.span));
+        found = Some(annotation.span());
     }
     found
 }
@@ -492,10 +521,7 @@ fn added_to_selectors(cx: &Context<'_>, labels: &[&Label]) -> Option<Span> {
             added.is_some_and(|added| added.value.span == label.value.span)
         };
         let first = added.label(&labels.first()?.key)?;
-        labels
-            .iter()
-            .all(adds)
-            .then(|| first.key.span.to(first.value.span))
+        labels.iter().all(adds).then(|| first.span())
     });
     adding.next()
 }

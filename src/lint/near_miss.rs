@@ -28,6 +28,22 @@ pub struct NearMiss<T> {
     pub is_of_another_key: bool,
 }
 
+impl<T> NearMiss<T> {
+    /// The key that the selector asks for in the requirement that the edit mends.
+    #[must_use]
+    pub fn mended_key<'s>(&self, selector: &'s LabelSelector) -> Option<&'s str> {
+        let is_edited = |span: Span| span == self.edit.span;
+        let mut labels = selector.match_labels.iter();
+        let label = labels.find(|it| is_edited(it.key.span) || is_edited(it.value.span));
+        let mut entries = selector.match_expressions.iter();
+        let entry = entries.find(|it| {
+            is_edited(it.key.span) || it.values.iter().any(|value| is_edited(value.span))
+        });
+        let of_label = label.map(|label| label.key.value.as_str());
+        of_label.or_else(|| entry.map(|entry| entry.key.value.as_str()))
+    }
+}
+
 /// The workload that misses the selector by least, as [`nearest_of`] has it.
 #[must_use]
 pub fn nearest(

@@ -4,7 +4,7 @@ use crate::cluster::platform::{KnownPods, Role};
 use crate::cluster::{NamespaceId, PolicyId};
 use crate::diagnostic::{Diagnostic, FixClass, Severity};
 use crate::engine::PolicyRef;
-use crate::k8s::{self, Direction, LabelSelector};
+use crate::k8s::{self, Direction, LabelSelector, Labels};
 use crate::lint::absence::Presence;
 use crate::lint::mismatch::{self, Mismatch, Unmatched};
 use crate::lint::plugin_selectors::PluginSelector;
@@ -277,12 +277,16 @@ fn point_out(
         return mismatch.point_out(cx, finding, None);
     };
     let policy = &cluster.policy(id).object;
-    let labels = &cluster.workload(mismatch.workload()).object.labels;
+    let pods = cluster.workloads_in(subject.namespace).filter(|id| {
+        let labels = &cluster.workload(*id).object.labels;
+        *id == mismatch.workload() || mismatch.would_match(subject.selector, labels)
+    });
+    let pods: Vec<&Labels> = pods.map(|id| &cluster.workload(id).object.labels).collect();
     let applies: Vec<Direction> = Direction::BOTH
         .into_iter()
         .filter(|direction| policy.applies_to(*direction))
         .collect();
-    let class = isolation::class_of_isolating(cx, id, &[labels], &applies);
+    let class = isolation::class_of_isolating(cx, id, &pods, &applies);
     mismatch.point_out(cx, finding, class)
 }
 

@@ -1,6 +1,6 @@
 //! `npcheck lint --fix=all` on every manifest among the fixtures, valid or not.
 
-use crate::program::{root, run, scratch};
+use crate::program::{root, run, scratch, write};
 use npcheck::k8s::{Object, Outcome};
 use npcheck::manifest;
 use npcheck::source::SourceMap;
@@ -101,5 +101,50 @@ fn is_as_good(before: &str, after: &str, name: &str) {
             !others.contains(is_break),
             "{name}: lines end as they did: {after}"
         );
+    }
+}
+
+/// What a selector does once it is mended is asked of all pods that it then selects, and not of
+/// the one alone that it was held against: the command that is printed does what it says.
+#[test]
+fn the_class_of_a_fix_is_that_of_all_pods_that_it_selects() {
+    let pod = |name: &str| {
+        format!(
+            "---\n{{apiVersion: v1, kind: Pod, metadata: {{name: {name}, labels: {{app: {name}, tier: backend}}}}, spec: {{containers: [{{name: c}}]}}}}\n"
+        )
+    };
+    let policy = |name: &str, selector: &str, from: &str| {
+        format!(
+            "---\n{{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {{name: {name}}}, spec: {{podSelector: {selector}, ingress: [{from}]}}}}\n"
+        )
+    };
+    let isolating = policy("np", "{matchLabels: {app: checkout}}", "");
+    let selectors = [
+        "{matchLabels: {tier: backends}}",
+        "{matchLabels: {tiers: backend}}",
+        "{matchExpressions: [{key: tier, operator: In, values: [backends]}]}",
+    ];
+    for selector in selectors {
+        let directory = scratch("classes");
+        let wrong = policy("x", selector, "");
+        // The pods that come first in the text are isolated already; others are not.
+        let text = pod("checkout") + &pod("frontend") + &isolating + &wrong;
+        write(&directory, "a.yaml", text);
+        let told = run(&directory, &["lint", "--select", "unmatched-pod-selector"]);
+        assert!(!told.stdout.contains("--fix=widening"), "{told:?}");
+        // Of both kinds of pods the fix opens nothing, so that it narrows, or no class is told.
+        let fixed = run(&directory, &["lint", "--fix=narrowing", "--diff"]);
+        let is_told = told.stdout.contains("--fix=narrowing");
+        assert_eq!(
+            fixed.stdout.contains("backend}") || fixed.stdout.contains("[backend]"),
+            is_told,
+            "{fixed:?}"
+        );
+        // Where all are isolated, the rules of the policy are what is new.
+        let opening = policy("x", selector, "{from: [{podSelector: {}}]}");
+        let text = pod("checkout") + &isolating + &opening;
+        write(&directory, "a.yaml", text);
+        let told = run(&directory, &["lint", "--select", "unmatched-pod-selector"]);
+        assert!(told.stdout.contains("--fix=widening"), "{told:?}");
     }
 }
