@@ -155,14 +155,14 @@ pub(super) struct Table<T> {
 }
 
 impl<T: Clone + Eq + Hash> Table<T> {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
             values: Vec::new(),
             ids: HashMap::default(),
         }
     }
 
-    fn intern(&mut self, value: T) -> u32 {
+    pub(super) fn intern(&mut self, value: T) -> u32 {
         *self.ids.entry(value).or_insert_with_key(|value| {
             self.values.push(value.clone());
             self.values.len() as u32 - 1

@@ -317,7 +317,7 @@ impl Builder<'_> {
         !rule.is_opaque
             && !ports.is_opaque
             && peers.all(|id| self.matched[id.0 as usize].is_exact())
-            && !(has_names && profiles.iter().any(|profile| profile.is_open))
+            && (!has_names || profiles.iter().all(|profile| !profile.is_open))
     }
 
     /// Whether a unit depends on addresses that are not known.

@@ -121,9 +121,13 @@ impl<'e> Relation<'e> {
         other: WorkloadId,
     ) -> Option<[Cow<'e, ConnectionSet>; 2]> {
         let (subject, other) = (self.classes.of(subject)?, self.classes.of(other)?);
-        let (ways, column): (_, fn(&(u32, u32)) -> u32) = match direction {
-            Direction::Egress => (self.columns.ways(subject, other), |(_, to)| *to),
-            Direction::Ingress => (self.columns.ways(other, subject), |(from, _)| *from),
+        let ways = match direction {
+            Direction::Egress => self.columns.ways(subject, other),
+            Direction::Ingress => self.columns.ways(other, subject),
+        };
+        let column = |(from, to): &(u32, u32)| match direction {
+            Direction::Egress => *to,
+            Direction::Ingress => *from,
         };
         let outcome = self.outcome(subject, direction);
         Some([&outcome.allowed, &outcome.possible].map(|function| {

@@ -49,7 +49,7 @@ fn cluster_with_gaps(seed: u64) -> Cluster {
     gaps::with_gaps(random, &mut objects, 3, &kinds);
     gaps::with_unknown_networks(random, &mut objects, 15);
     gaps::with_unknown_labels(random, &mut objects, 15);
-    if seed % 4 == 0 {
+    if seed.is_multiple_of(4) {
         // So many rules that they are looked up.
         for object in &mut objects {
             if let Object::NetworkPolicy(policy) = object {

@@ -4,13 +4,13 @@
 //! Refuses to know the pod.
 
 use crate::cluster::NamespaceId;
-use crate::engine::HashMap;
+use crate::engine::compiled::Table;
 use crate::engine::labels::{Features, Selector};
 use crate::engine::program::condition::Condition;
 use crate::engine::program::{Chain, HostNetwork, NamespaceSet, PodSet};
 
 /// A subject, in whatever words.
-#[derive(PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 struct Subject<'s, 'c> {
     namespace: Option<NamespaceId>,
     namespaces: Option<Selector>,
@@ -41,13 +41,18 @@ impl<'s, 'c> Subject<'s, 'c> {
 /// it is about has its own.
 pub(super) fn numbers(chains: &[Chain<'_>]) -> Vec<u32> {
     let mut features = Features::default();
-    let mut known: HashMap<Subject<'_, '_>, u32> = HashMap::default();
+    let mut known: Table<Subject<'_, '_>> = Table::new();
+    let mut first_of = Vec::new();
     let numbered = (0u32..).zip(chains);
-    let numbers = numbered.map(|(place, chain)| match chain.is_subject_known {
-        true => *known
-            .entry(Subject::new(&chain.subject, &mut features))
-            .or_insert(place),
-        false => place,
+    let numbers = numbered.map(|(place, chain)| {
+        if !chain.is_subject_known {
+            return place;
+        }
+        let subject = known.intern(Subject::new(&chain.subject, &mut features)) as usize;
+        if subject == first_of.len() {
+            first_of.push(place);
+        }
+        first_of[subject]
     });
     numbers.collect()
 }
