@@ -119,12 +119,12 @@ fn ports_that_another_tool_fills_in_may_have_any_name() {
             &pods,
             &[
                 Answer {
-                    about: "a name may be that of a port that is filled in",
+                    about: "a name may be that of a port that is filled in, of the protocol of the rule",
                     manifests: "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: p, namespace: one},
                         spec: {podSelector: {}, ingress: [{ports: [{port: web}]}]}}",
                     ends: ["b", "a"],
                     allowed: "",
-                    unknown: "TCP all, UDP all, SCTP all",
+                    unknown: "TCP all",
                 },
                 // The specification as a whole may have any pod on the host network.
                 Answer {
