@@ -7,7 +7,7 @@
 pub(crate) mod path;
 
 use foldhash::fast::RandomState;
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fmt;
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -335,6 +335,8 @@ fn count_characters(bytes: &[u8]) -> u32 {
 #[derive(Clone, Debug, Default)]
 pub struct SourceMap {
     sources: Vec<Arc<Source>>,
+    /// The names of texts that somebody wanted and that must not be read.
+    refused: BTreeSet<String>,
 }
 
 impl SourceMap {
@@ -363,6 +365,17 @@ impl SourceMap {
     /// Puts the text that a changed copy of this map has in the place of one; it is shared.
     pub fn replace_as_in(&mut self, copy: &Self, id: SourceId) {
         self.sources[id.index()] = Arc::clone(&copy.sources[id.index()]);
+    }
+
+    /// Notes that a text must not be read, wherever it is wanted.
+    pub fn refuse(&mut self, name: impl Into<String>) {
+        self.refused.insert(name.into());
+    }
+
+    /// Whether the text of this name must not be read.
+    #[must_use]
+    pub fn is_refused(&self, name: &str) -> bool {
+        self.refused.contains(name)
     }
 
     /// The source of an id that this map issued.

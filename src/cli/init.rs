@@ -74,7 +74,7 @@ pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outc
     }
     let paths = &options.paths.paths;
     let mut loaded = load::load(paths, &mut io::stdin().lock(), &Limits::default());
-    super::wanted::add_wanted(&mut loaded);
+    super::wanted::add_wanted(&mut loaded, paths);
     let (input, _) = Input::of(loaded, &Configuration::default(), Keep::Clusters);
     input.report_problems(terminal);
     if input.is_empty() {

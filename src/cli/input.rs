@@ -124,7 +124,8 @@ impl Input {
         terminal: &mut Terminal,
     ) -> Result<Self, Unusable> {
         let mut loaded = load::load(&paths.paths, &mut io::stdin().lock(), &Limits::default());
-        super::wanted::complete(&mut loaded, configuration.config.rendering);
+        let rendering = configuration.config.rendering;
+        super::wanted::complete(&mut loaded, rendering, &paths.paths);
         let (input, _) = Self::of_focus(focus, Keep::Clusters, loaded, configuration);
         input.only(options, terminal)
     }

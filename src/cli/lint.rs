@@ -185,7 +185,7 @@ fn lint(options: &Options, states: &States<'_>, terminal: &mut Terminal) -> io::
         }
     };
     if !options.states.is_staged() {
-        super::wanted::complete(&mut loaded, configuration.config.rendering);
+        super::wanted::complete(&mut loaded, configuration.config.rendering, paths);
     }
     let keep = match options.fixing() {
         Some(_) => Keep::Builds,

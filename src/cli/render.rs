@@ -47,7 +47,7 @@ pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outc
         true => Rendering::Helm,
         false => Rendering::Auto,
     };
-    super::wanted::complete(&mut loaded, rendering);
+    super::wanted::complete(&mut loaded, rendering, std::slice::from_ref(&options.root));
     for problem in &loaded.now.problems[problems..] {
         let problem = super::input::in_words(problem.clone());
         terminal.complain(&problem.name, &problem.message);

@@ -1,20 +1,21 @@
 //! Reads the files that kustomizations speak of and that nobody asked for by name: a base
-//! beside the directory that was asked for.
+//! beside the directory that was asked for. What lies out of the repository is refused.
 //!
 //! Refuses to know what they are good for.
 
 use super::charts;
 use crate::config::Rendering;
-use crate::load::{self, Limits, Loaded};
+use crate::load::{self, Enclosure, Limits, Loaded};
 use crate::render;
 use crate::source::SourceId;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-/// Adds what the builds of these texts need beside them.
-pub(super) fn complete(loaded: &mut Loaded, rendering: Rendering) {
+/// Adds what the builds of these texts need beside them; `arguments` are the paths that they were
+/// asked for by.
+pub(super) fn complete(loaded: &mut Loaded, rendering: Rendering, arguments: &[PathBuf]) {
     if rendering != Rendering::Off {
-        add_wanted(loaded);
+        add_wanted(loaded, arguments);
     }
     if rendering == Rendering::Helm {
         charts::add_charts(loaded);
@@ -26,7 +27,8 @@ const MAX_ROUNDS: usize = 64;
 
 /// Adds them, until there are no more. Of files that are no manifests only the texts are
 /// added: they are data.
-pub(super) fn add_wanted(loaded: &mut Loaded) {
+pub(super) fn add_wanted(loaded: &mut Loaded, arguments: &[PathBuf]) {
+    let mut enclosure = Enclosure::around(arguments);
     let mut tried = BTreeSet::new();
     for _ in 0..MAX_ROUNDS {
         let ids: Vec<SourceId> = loaded.sources.ids().collect();
@@ -34,6 +36,13 @@ pub(super) fn add_wanted(loaded: &mut Loaded) {
         let new: Vec<PathBuf> = wanted.difference(&tried).map(PathBuf::from).collect();
         if new.is_empty() {
             return;
+        }
+        let kustomizations = new.iter().filter(|path| render::is_kustomization(path));
+        kustomizations.for_each(|path| enclosure.let_in(path));
+        let (new, refused): (Vec<PathBuf>, Vec<PathBuf>) =
+            new.into_iter().partition(|path| enclosure.holds(path));
+        for path in refused {
+            loaded.sources.refuse(path.to_string_lossy());
         }
         tried.extend(wanted);
         let more = load::load_files(&new, &Limits::default());

@@ -458,7 +458,7 @@ fn ignore(
 
 /// A pattern of paths or names: `*` stays within a part, `**` does not.
 fn glob(pattern: &str, text: &str) -> Result<GlobMatcher, Error> {
-    let glob = GlobBuilder::new(pattern.trim_start_matches("./"))
+    let glob = GlobBuilder::new(pattern.trim_start_matches("./").trim_end_matches('/'))
         .literal_separator(true)
         .build();
     glob.map(|glob| glob.compile_matcher()).map_err(|error| {

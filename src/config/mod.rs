@@ -121,11 +121,14 @@ impl Config {
     }
 
     /// The scope that a file belongs to, by its path with `/` between the parts, relative to
-    /// the configuration file; `None` for the rest of the tree, which is one cluster too.
+    /// the configuration file; `None` for the rest of the tree, which is one cluster too. A scope
+    /// that names a directory, such as that of a root, has the files below it.
     #[must_use]
     pub fn scope_of(&self, path: &str) -> Option<usize> {
         let path = path.strip_prefix("./").unwrap_or(path);
-        let matches = |glob: &GlobMatcher| glob.is_match(path);
+        let ends = path.match_indices('/').map(|(end, _)| end);
+        let around: Vec<&str> = ends.chain([path.len()]).map(|end| &path[..end]).collect();
+        let matches = |glob: &GlobMatcher| around.iter().any(|it| glob.is_match(it));
         self.scopes
             .iter()
             .position(|scope| scope.paths.iter().any(matches))

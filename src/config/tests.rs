@@ -46,6 +46,7 @@ scopes:
     paths: ["clusters/prod/**"]
     inventory: complete
     cni: calico
+  - {name: dev, paths: ["./overlays/dev/"]}
 "#;
 
 fn read(text: &str) -> Result<Config, Error> {
@@ -69,6 +70,8 @@ fn every_key_is_taken() {
     assert_eq!(config.ignore.len(), 1);
     assert_eq!(config.scope_of("./clusters/prod/a/b.yaml"), Some(0));
     assert_eq!(config.scope_of("clusters/dev/a.yaml"), None);
+    assert_eq!(config.scope_of("overlays/dev/a/b.yaml"), Some(1));
+    assert_eq!(config.scope_of("overlays/development/a.yaml"), None);
     let prod = &config.scopes[0].settings;
     assert!(matches!(prod.inventory, Inventory::Complete));
     assert_eq!(prod.cni, Some(Cni::Calico), "a scope speaks over the top");

@@ -6,6 +6,7 @@
 
 mod decode;
 mod disk;
+mod enclosure;
 mod gather;
 mod git;
 mod helm;
@@ -14,6 +15,7 @@ mod program;
 mod upwards;
 mod walk;
 
+pub use enclosure::Enclosure;
 pub use git::{GitError, Repository, Revision, Snapshot};
 pub use helm::helm_template;
 pub use upwards::{OwnFile, repository_here};

@@ -3,14 +3,25 @@
 //! Refuses to know how it was built, and which cluster it is for.
 
 use super::resource::Resource;
-use super::roots::Written;
 use super::tree;
 use super::value::Value;
-use crate::k8s::Document;
+use crate::diagnostic::Diagnostic;
+use crate::k8s::{Document, Object};
 use crate::manifest::{self, Parsed};
 use crate::source::{SourceId, SourceMap, Span};
 use std::collections::HashMap;
 use std::sync::Arc;
+
+/// What was read in a text, as it stands.
+#[derive(Clone, Copy, Debug)]
+pub struct Written<'w> {
+    /// What became of its documents, in order.
+    pub documents: &'w [Document],
+    /// Its objects, in order.
+    pub objects: &'w [Object],
+    /// What is wrong with it.
+    pub diagnostics: &'w [Diagnostic],
+}
 
 /// Cluster-wide policies: kustomize does not know that they have no namespace, and gives
 /// them one, which the API server ignores.

@@ -113,7 +113,7 @@ impl Checkouts {
 }
 
 /// The paths of repositories that an object names, each with the name of its repository.
-fn paths_of(object: &Value<'_>) -> Vec<(String, String)> {
+pub(crate) fn paths_of(object: &Value<'_>) -> Vec<(String, String)> {
     let mut found = Vec::new();
     if is_kustomization(object) {
         let name = object.text_of(&["spec", "sourceRef", "name"]);

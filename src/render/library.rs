@@ -196,6 +196,15 @@ impl<'s> Library<'s> {
         Some(self.take(self.source(path)?))
     }
 
+    /// Whether a file or a directory must not be read: it leads out of the repository. Whoever
+    /// has its text takes it.
+    pub(crate) fn is_refused(&self, path: &str) -> bool {
+        let Self { sources, .. } = *self;
+        let mut files = KUSTOMIZATION_NAMES.iter().map(|name| join(path, name));
+        let is_noted = sources.is_refused(path) || files.any(|file| sources.is_refused(&file));
+        is_noted && self.source(path).is_none() && self.kustomizations(path).is_empty()
+    }
+
     /// Whether any text lies in this directory or below.
     pub(crate) fn is_directory(&self, path: &str) -> bool {
         self.catalog.directories.contains(path)

@@ -16,6 +16,7 @@ mod deployed;
 mod flux;
 pub(crate) mod kustomize;
 mod left_out;
+mod lent;
 mod library;
 mod object_id;
 mod print;
@@ -32,12 +33,14 @@ mod value;
 mod wanted;
 
 pub use builds::Builds;
+pub use built::Written;
 pub use chart::{Chart, is_rendered};
+pub use lent::lent;
 pub(crate) use library::Library;
 pub use resource::Step;
-pub use roots::{Build, ChangedObject, Deployment, Root, RootKind, Written, charts, deployment};
+pub use roots::{Build, ChangedObject, Deployment, Root, RootKind, charts, deployment};
 pub use told::BROKEN_BUILD;
-pub use wanted::{is_manifest, wanted};
+pub use wanted::{is_kustomization, is_manifest, wanted};
 
 use crate::source::{SourceId, SourceMap, Span};
 use kustomize::{Kustomize, Weight};

@@ -12,10 +12,11 @@ mod unreferenced;
 
 use super::artifact::OwnSources;
 use super::builds::Builds;
-use super::built::Decoder;
+use super::built::{Decoder, Written};
 use super::chart::{Chart, plain_charts};
 use super::flux::{self, Entries};
 use super::kustomize::{Fault, Kustomization, Kustomize, Weight, is_remote};
+use super::lent::leave_lent;
 use super::library::{KUSTOMIZATION_NAMES, Library, is_within, join, parent};
 use super::resource::{Resource, Step};
 use super::told;
@@ -26,7 +27,7 @@ use crate::k8s::{
     ContextObject, Document, Object, PartEffect, UnknownPart, WorkloadKind, effect_of_policies,
 };
 use crate::source::{SourceId, SourceMap, Span};
-use entries::raw_objects;
+pub(super) use entries::raw_objects;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use unreferenced::Around;
@@ -184,25 +185,14 @@ impl Root {
     }
 }
 
-/// What was read in a text, as it stands.
-#[derive(Clone, Copy, Debug)]
-pub struct Written<'w> {
-    /// What became of its documents, in order.
-    pub documents: &'w [Document],
-    /// Its objects, in order.
-    pub objects: &'w [Object],
-    /// What is wrong with it.
-    pub diagnostics: &'w [Diagnostic],
-}
-
-/// Builds everything that is deployed from the texts of `ids`. `None` if nothing builds
-/// anything, so that the texts are what they are. What `written` has of a text that no build
-/// changes is taken as it is, and so is what is `known` of builds of the same texts, where that
-/// is kept.
+/// Builds everything that is deployed from the texts of `ids`; their builds may take something
+/// from those that are `lent` as well. `None` if nothing builds anything, so that the texts are
+/// what they are. What `written` has of a text that no build changes is taken as it is, and so
+/// is what is `known` of builds of the same texts, where that is kept.
 #[must_use]
 pub fn deployment<'w>(
     sources: &SourceMap,
-    ids: &[SourceId],
+    (ids, lent): (&[SourceId], &BTreeSet<SourceId>),
     written: &dyn Fn(SourceId) -> Written<'w>,
     known: Option<&Builds>,
 ) -> Option<Deployment> {
@@ -210,7 +200,8 @@ pub fn deployment<'w>(
     let data = sources
         .ids()
         .filter(|id| !super::is_manifest(sources.get(*id).name()));
-    let library = Library::new(sources, ids.iter().copied().chain(data));
+    let all = ids.iter().chain(lent).copied();
+    let library = Library::new(sources, all.chain(data));
     let finder = Finder::new(&library);
     let has_chart = finder
         .charts
@@ -220,7 +211,9 @@ pub fn deployment<'w>(
     if !has_kustomization && finder.raw.is_empty() && !has_chart {
         return None;
     }
-    Some(finder.deployment(Decoder::new(sources, written), known))
+    let mut deployment = finder.deployment(Decoder::new(sources, written), known);
+    leave_lent(&mut deployment, &library, lent);
+    Some(deployment)
 }
 
 /// The charts in the tree whose objects only Helm tells.
@@ -498,7 +491,9 @@ impl<'t, 's> Finder<'t, 's> {
                 root.texts.insert(fault.span.source);
             }
             match fault.weight {
-                Weight::Error => told::broken_build(fault, &mut root.diagnostics),
+                Weight::Error | Weight::Refused => {
+                    told::broken_build(fault, &mut root.diagnostics);
+                }
                 Weight::Restricted if root.kind == RootKind::Kustomization => {
                     told::restricted_file(fault, &mut root.diagnostics);
                 }

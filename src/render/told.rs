@@ -3,7 +3,7 @@
 //!
 //! Refuses to know rules beyond their names; their pages are among `rules`.
 
-use super::kustomize::Fault;
+use super::kustomize::{Fault, Weight};
 use super::library::Library;
 use super::resource::Resource;
 use super::roots::{Root, RootKind};
@@ -26,9 +26,10 @@ pub(crate) fn broken_build(fault: &Fault, diagnostics: &mut Vec<Diagnostic>) {
         known.notes.push(fault.message.clone());
         return;
     }
-    let message = match fault.is_as_written {
-        true => format!("this file cannot be applied: {}", fault.message),
-        false => format!("kustomize rejects this: {}", fault.message),
+    let message = match fault.weight {
+        Weight::Refused => format!("npcheck does not read this: {}", fault.message),
+        _ if fault.is_as_written => format!("this file cannot be applied: {}", fault.message),
+        _ => format!("kustomize rejects this: {}", fault.message),
     };
     let finding = Diagnostic::new(BROKEN_BUILD, Severity::Error, fault.span, message);
     diagnostics.push(finding.help("the objects that it would make are judged without this part"));

@@ -11,6 +11,8 @@ use super::{artifact, source_ignore};
 use crate::source::{SourceId, SourceMap};
 use crate::yaml::tree::Tree;
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::path::Path;
 
 /// The paths that kustomizations among the texts of `ids` name, and that no text has. A path
 /// may name a file or a directory; of directories it is the kustomization files that are
@@ -29,7 +31,8 @@ pub fn wanted(sources: &SourceMap, ids: &[SourceId]) -> BTreeSet<String> {
         };
         for path in mentioned(&kustomization) {
             let path = path.text().unwrap_or_default();
-            if is_remote(path) {
+            // kustomize takes no directory by its absolute path, and files only of its own.
+            if is_remote(path) || path.starts_with('/') {
                 continue;
             }
             let full = join(&kustomization.directory, path);
@@ -106,15 +109,28 @@ pub fn is_manifest(name: &str) -> bool {
         .any(|end| name.ends_with(end))
 }
 
+/// Whether a path is one of kustomization files.
+#[must_use]
+pub fn is_kustomization(path: &Path) -> bool {
+    let name = path.file_name().and_then(OsStr::to_str);
+    name.is_some_and(|name| KUSTOMIZATION_NAMES.contains(&name))
+}
+
 /// The paths that a kustomization names: values with a text.
 pub(crate) fn mentioned<'t>(kustomization: &Kustomization<'t>) -> Vec<Value<'t>> {
+    let mentions = mentions(kustomization).into_iter();
+    mentions.map(|(_, path)| path).collect()
+}
+
+/// The same, each with the field that names it.
+pub(crate) fn mentions<'t>(kustomization: &Kustomization<'t>) -> Vec<(&'static str, Value<'t>)> {
     let mut paths = Vec::new();
-    let mut add = |value: Option<Value<'t>>| {
+    let mut add = |field: &'static str, value: Option<Value<'t>>| {
         let is_path = |value: &Value<'t>| {
             let text = value.text().unwrap_or_default();
             !text.is_empty() && !text.contains('\n')
         };
-        paths.extend(value.filter(is_path));
+        paths.extend(value.filter(is_path).map(|path| (field, path)));
     };
     for field in [
         "resources",
@@ -129,22 +145,23 @@ pub(crate) fn mentioned<'t>(kustomization: &Kustomization<'t>) -> Vec<Value<'t>>
         kustomization
             .items(field)
             .into_iter()
-            .for_each(|item| add(Some(item)));
+            .for_each(|item| add(field, Some(item)));
     }
-    add(kustomization.get("openapi").and_then(|it| it.get("path")));
+    let openapi = kustomization.get("openapi");
+    add("openapi", openapi.and_then(|it| it.get("path")));
     for field in ["patches", "patchesJson6902", "replacements"] {
         let items = kustomization.items(field);
-        items.iter().for_each(|item| add(item.get("path")));
+        items.iter().for_each(|item| add(field, item.get("path")));
     }
     for field in ["configMapGenerator", "secretGenerator"] {
         for generator in kustomization.items(field) {
-            add(generator.get("env"));
+            add(field, generator.get("env"));
             for list in ["envs", "files"] {
                 let items = generator.get(list);
                 for item in items.iter().flat_map(Value::items) {
                     let text = item.text().unwrap_or_default();
                     let path = text.split_once('=').map_or(text, |(_, path)| path);
-                    add(Some(Value::text_at(path.to_owned(), item.span())));
+                    add(field, Some(Value::text_at(path.to_owned(), item.span())));
                 }
             }
         }

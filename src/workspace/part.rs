@@ -256,62 +256,93 @@ pub(super) fn parts(
     path_of: impl Fn(&str) -> String,
     known: Option<&Builds>,
 ) -> (Vec<Part>, Builds) {
-    let mut by_scope: BTreeMap<Option<usize>, Vec<SourceId>> = BTreeMap::new();
+    let mut by_scope: BTreeMap<usize, Vec<SourceId>> = BTreeMap::new();
+    let mut rest: Vec<SourceId> = Vec::new();
     for id in ids {
         let path = path_of(texts.sources().get(*id).name());
-        by_scope
-            .entry(config.scope_of(&path))
-            .or_default()
-            .push(*id);
+        let scope = config.scope_of(&path);
+        let of_scope = scope.map(|scope| by_scope.entry(scope).or_default());
+        of_scope.unwrap_or(&mut rest).push(*id);
     }
-    let is_inhabited = |(_, ids): &(Option<usize>, Vec<SourceId>)| {
-        ids.iter().any(|id| !texts.get(*id).documents.is_empty())
-    };
-    let mut parts = Vec::new();
+    let mut of_scopes = Vec::new();
     let mut builds = Builds::default();
-    for (scope, ids) in by_scope.into_iter().filter(is_inhabited) {
-        let name = scope.map_or("", |scope| config.scopes[scope].name.as_str());
-        let written = |id| {
-            let read = texts.get(id);
-            render::Written {
-                documents: &read.documents,
-                objects: &read.objects,
-                diagnostics: &read.diagnostics,
-            }
-        };
-        let deployment = match config.rendering {
-            Rendering::Off => None,
-            Rendering::Auto | Rendering::Helm => {
-                render::deployment(texts.sources(), &ids, &written, known)
-            }
-        };
-        let of_scope = match deployment {
-            Some(mut deployment) => {
-                builds.extend(std::mem::take(&mut deployment.builds));
-                deployed::parts(texts, &ids, &deployment)
-            }
-            None => Settled::new(texts, ids).parts(),
-        };
-        for mut part in of_scope {
-            let releases = part.unknown_releases().into_iter();
-            part.opaque.extend(releases.map(|part| OpaquePart {
-                name: texts.place(part.span),
-                part,
-            }));
-            part.opaque.sort();
-            part.scope = scope;
-            part.name = match (name, part.name.as_str()) {
-                (name, "") => name.to_owned(),
-                ("", name) => name.to_owned(),
-                (scope, name) => format!("{scope}/{name}"),
-            };
-            parts.push(part);
-        }
+    for (scope, own) in by_scope {
+        let lent = lent(texts, ids, &own, config);
+        let scope = (Some(scope), &own[..], &lent);
+        of_scopes.extend(parts_of(texts, scope, config, known, &mut builds));
     }
+    // What the scopes build from stands for nothing of its own.
+    let taken = of_scopes.iter().flat_map(|part| &part.texts);
+    let taken: BTreeSet<SourceId> = taken.copied().collect();
+    rest.retain(|id| !taken.contains(id));
+    let lent = lent(texts, ids, &rest, config);
+    let rest = (None, &rest[..], &lent);
+    let mut parts = parts_of(texts, rest, config, known, &mut builds);
+    parts.extend(of_scopes);
     if parts.is_empty() {
         parts.push(Part::default());
     }
     (parts, builds)
+}
+
+/// What the builds of a scope, or of the rest of the tree, take from the other texts.
+fn lent(texts: &Texts, ids: &[SourceId], own: &[SourceId], config: &Config) -> BTreeSet<SourceId> {
+    if config.scopes.is_empty() || config.rendering == Rendering::Off {
+        return BTreeSet::new();
+    }
+    let own = own.iter().copied().collect();
+    render::lent(texts.sources(), ids, &own)
+}
+
+/// The parts of a scope, or of the rest of the tree: of its own texts, which may build on others
+/// that they are lent.
+fn parts_of(
+    texts: &Texts,
+    (scope, ids, lent): (Option<usize>, &[SourceId], &BTreeSet<SourceId>),
+    config: &Config,
+    known: Option<&Builds>,
+    builds: &mut Builds,
+) -> Vec<Part> {
+    if ids.iter().all(|id| texts.get(*id).documents.is_empty()) {
+        return Vec::new();
+    }
+    let name = scope.map_or("", |scope| config.scopes[scope].name.as_str());
+    let written = |id| {
+        let read = texts.get(id);
+        render::Written {
+            documents: &read.documents,
+            objects: &read.objects,
+            diagnostics: &read.diagnostics,
+        }
+    };
+    let deployment = match config.rendering {
+        Rendering::Off => None,
+        Rendering::Auto | Rendering::Helm => {
+            render::deployment(texts.sources(), (ids, lent), &written, known)
+        }
+    };
+    let mut parts = match deployment {
+        Some(mut deployment) => {
+            builds.extend(std::mem::take(&mut deployment.builds));
+            deployed::parts(texts, ids, &deployment)
+        }
+        None => Settled::new(texts, ids.to_vec()).parts(),
+    };
+    for part in &mut parts {
+        let releases = part.unknown_releases().into_iter();
+        part.opaque.extend(releases.map(|part| OpaquePart {
+            name: texts.place(part.span),
+            part,
+        }));
+        part.opaque.sort();
+        part.scope = scope;
+        part.name = match (name, part.name.as_str()) {
+            (name, "") => name.to_owned(),
+            ("", name) => name.to_owned(),
+            (scope, name) => format!("{scope}/{name}"),
+        };
+    }
+    parts
 }
 
 /// The texts of a scope, with every object where kustomizations and their like put it.

@@ -67,6 +67,7 @@ mod released_policies;
 mod render;
 mod repository;
 mod rules;
+mod scopes;
 mod services_asked;
 mod states;
 mod terminal;
@@ -94,6 +95,8 @@ mod helm;
 mod hook;
 #[cfg(unix)]
 mod odd;
+#[cfg(unix)]
+mod outside;
 #[cfg(unix)]
 mod precommit;
 #[cfg(unix)]

@@ -36,6 +36,8 @@ pub(crate) enum Weight {
     Opaque,
     /// kustomize refuses to build this unless it is told to read files from anywhere.
     Restricted,
+    /// It leads out of the repository, where npcheck reads nothing.
+    Refused,
     /// kustomize would refuse to build this.
     Error,
 }
@@ -62,6 +64,12 @@ impl Fault {
     /// What kustomize refuses unless it is told to read files from anywhere, as Flux does.
     pub(crate) fn restricted(span: Span, message: impl Into<String>) -> Self {
         Self::new(span, message, Weight::Restricted, PartEffect::Nothing)
+    }
+
+    /// What leads out of the repository, and is not read.
+    pub(crate) fn refused(span: Span, path: &str, effect: PartEffect) -> Self {
+        let message = format!("`{path}` leads out of the repository");
+        Self::new(span, message, Weight::Refused, effect)
     }
 
     /// What does no harm.

@@ -272,6 +272,8 @@ impl<'t, 's> Kustomize<'t, 's> {
         let Self { library, .. } = *self;
         all.faults
             .extend(remote::restricted(library, kustomization));
+        let refused = remote::refused(library, kustomization);
+        all.faults.extend(refused.iter().cloned());
         if let Some(defined) = &self.defined {
             all.faults.extend(defined.enter(library, kustomization));
         }
@@ -312,6 +314,7 @@ impl<'t, 's> Kustomize<'t, 's> {
         }
         variables::add(&mut all.variables, variables, &mut faults);
         remote::settle(&mut faults, from_below, kustomization, &all.resources);
+        remote::keep_refusals(&mut faults, &refused);
         all.faults = faults;
         all.tell_once();
         all

@@ -2,13 +2,13 @@
 //!
 //! Refuses to know what it holds, but for what its name says.
 
-use super::fault::Fault;
+use super::fault::{Fault, Weight};
 use super::file::Kustomization;
 use crate::k8s::PartEffect;
 use crate::render::library::{Library, is_within};
 use crate::render::resource::Resource;
 use crate::render::value::Value;
-use crate::render::wanted::mentioned;
+use crate::render::wanted::{mentioned, mentions};
 use std::collections::BTreeSet;
 
 /// Whether a path names something outside of the repository (kustomize, `internal/git`).
@@ -52,6 +52,37 @@ pub(super) fn restricted(library: &Library<'_>, kustomization: &Kustomization<'_
             .then(|| Fault::restricted(path.span(), message()))
     });
     outside.collect()
+}
+
+/// What a kustomization names out of the repository, which is not read: its absolute paths, those
+/// that lead above the repository, and links that do.
+pub(super) fn refused(library: &Library<'_>, kustomization: &Kustomization<'_>) -> Vec<Fault> {
+    let paths = mentions(kustomization).into_iter();
+    let refused = paths.filter_map(|(field, path)| {
+        let text = path.text().unwrap_or_default();
+        let full = kustomization.path(text);
+        let is_known = || library.source(&full).is_some() || library.is_directory(&full);
+        let is_absolute = || text.starts_with('/') && !is_known();
+        if is_remote(text) || !(library.is_refused(&full) || is_absolute()) {
+            return None;
+        }
+        let effect = match field {
+            "resources" | "bases" | "generators" => PartEffect::Adds,
+            // What these make is no pod and no policy.
+            "configMapGenerator" | "secretGenerator" => PartEffect::Nothing,
+            _ => PartEffect::Changes,
+        };
+        Some(Fault::refused(path.span(), text, effect))
+    });
+    refused.collect()
+}
+
+/// Leaves out what else is said of paths that are refused: that nothing is there.
+pub(super) fn keep_refusals(faults: &mut Vec<Fault>, refused: &[Fault]) {
+    faults.retain(|fault| {
+        let mut others = refused.iter();
+        fault.weight == Weight::Refused || !others.any(|it| it.span == fault.span)
+    });
 }
 
 /// What a Component outside of the repository may do.

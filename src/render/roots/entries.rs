@@ -165,7 +165,7 @@ pub(super) fn names_deployment(library: &Library<'_>, path: &str) -> bool {
 }
 
 /// Objects of Flux and Argo CD in a file. Most files have none, which their text tells.
-pub(super) fn raw_objects<'t>(library: &'t Library<'_>, path: &str) -> Vec<Raw<'t>> {
+pub(in crate::render) fn raw_objects<'t>(library: &'t Library<'_>, path: &str) -> Vec<Raw<'t>> {
     if !names_deployment(library, path) {
         return Vec::new();
     }
