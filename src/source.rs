@@ -7,7 +7,7 @@
 pub(crate) mod path;
 
 use foldhash::fast::RandomState;
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -335,8 +335,17 @@ fn count_characters(bytes: &[u8]) -> u32 {
 #[derive(Clone, Debug, Default)]
 pub struct SourceMap {
     sources: Vec<Arc<Source>>,
-    /// The names of texts that somebody wanted and that must not be read.
-    refused: BTreeSet<String>,
+    /// The names of texts that somebody wanted and that are not among these.
+    absent: Arc<BTreeMap<String, Absence>>,
+}
+
+/// Why a text is not there that somebody wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Absence {
+    /// There is no file of this name.
+    Missing,
+    /// It must not be read: it leads out of the repository.
+    Refused,
 }
 
 impl SourceMap {
@@ -367,15 +376,15 @@ impl SourceMap {
         self.sources[id.index()] = Arc::clone(&copy.sources[id.index()]);
     }
 
-    /// Notes that a text must not be read, wherever it is wanted.
-    pub fn refuse(&mut self, name: impl Into<String>) {
-        self.refused.insert(name.into());
+    /// Notes that a text is not there.
+    pub fn note_absent(&mut self, name: impl Into<String>, absence: Absence) {
+        Arc::make_mut(&mut self.absent).insert(name.into(), absence);
     }
 
-    /// Whether the text of this name must not be read.
+    /// Why the text of this name is not there, where somebody has looked for it.
     #[must_use]
-    pub fn is_refused(&self, name: &str) -> bool {
-        self.refused.contains(name)
+    pub fn absence(&self, name: &str) -> Option<Absence> {
+        self.absent.get(name).copied()
     }
 
     /// The source of an id that this map issued.

@@ -72,13 +72,11 @@ pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outc
     };
     let written = terminal.out().write_all(printed.text.as_bytes());
     terminal.finish(written)?;
-    let mut has_error = is_incomplete;
     for fault in &printed.faults {
         let position = loaded.sources.position(fault.span);
         let name = loaded.sources.get(fault.span.source).name();
         let place = format!("{}:{}:{}", Escaped(name), position.line, position.column);
         terminal.complain(&place, &fault.message);
-        has_error |= fault.is_error;
     }
-    Ok(Outcome::Good.with_problems(has_error))
+    Ok(Outcome::Good.with_problems(is_incomplete || !printed.is_whole))
 }

@@ -39,13 +39,15 @@ pub(super) fn add_wanted(loaded: &mut Loaded, arguments: &[PathBuf]) {
         }
         let kustomizations = new.iter().filter(|path| render::is_kustomization(path));
         kustomizations.for_each(|path| enclosure.let_in(path));
-        let (new, refused): (Vec<PathBuf>, Vec<PathBuf>) =
-            new.into_iter().partition(|path| enclosure.holds(path));
-        for path in refused {
-            loaded.sources.refuse(path.to_string_lossy());
+        let mut there = Vec::new();
+        for path in new {
+            match enclosure.absence(&path) {
+                Some(absence) => loaded.sources.note_absent(path.to_string_lossy(), absence),
+                None => there.push(path),
+            }
         }
         tried.extend(wanted);
-        let more = load::load_files(&new, &Limits::default());
+        let more = load::load_files(&there, &Limits::default());
         for mut file in more.now.files {
             let source = more.sources.get(file.source);
             file.source = loaded.sources.add(source.name(), source.text());

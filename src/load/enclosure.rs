@@ -4,6 +4,7 @@
 //! Refuses to know who speaks of the files.
 
 use super::upwards::lexical;
+use crate::source::Absence;
 use std::collections::BTreeSet;
 use std::env;
 use std::fs;
@@ -49,21 +50,25 @@ impl Enclosure {
         }
     }
 
-    /// Whether a path, and what it leads to, lies in one of the trees.
+    /// Why there is nothing to read at a path: what it leads to does not lie in one of the trees,
+    /// or is not there. `None` if there is something.
     #[must_use]
     #[expect(clippy::disallowed_methods, reason = "load is the reader of the disk")]
-    pub fn holds(&self, path: &Path) -> bool {
+    pub fn absence(&self, path: &Path) -> Option<Absence> {
         let path = self.here.join(path);
         if let Ok(real) = fs::canonicalize(&path) {
-            return self.is_inside(&real);
+            return (!self.is_inside(&real)).then_some(Absence::Refused);
         }
-        // Nothing is there: it is where its directory would be.
+        // It is where its directory would be.
         let path = lexical(&path);
-        self.is_inside(&path)
-            || path.ancestors().skip(1).any(|above| {
-                let real = fs::canonicalize(above).ok();
-                real.is_some_and(|real| self.is_inside(&real))
-            })
+        let is_inside = |above: &Path| {
+            let real = fs::canonicalize(above).ok();
+            real.is_some_and(|real| self.is_inside(&real))
+        };
+        match self.is_inside(&path) || path.ancestors().skip(1).any(is_inside) {
+            true => Some(Absence::Missing),
+            false => Some(Absence::Refused),
+        }
     }
 
     /// Lets in the directory of a kustomization that another one builds on, unless a repository

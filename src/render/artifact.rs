@@ -6,7 +6,7 @@
 
 use super::checkout::{Checkouts, roots};
 use super::flux::is_kustomization;
-use super::library::{Library, join};
+use super::library::{Library, below_root, join};
 use super::resource::Resource;
 use super::value::Value;
 use std::collections::BTreeSet;
@@ -37,7 +37,7 @@ impl OwnSources {
         let with_path = || {
             let kustomizations = objects.iter().filter(|(it, _)| is_kustomization(it));
             kustomizations.filter_map(|(object, file)| {
-                let path = object.text_of(&["spec", "path"]);
+                let path = path_of(object);
                 let is_told = is_of_git(object) && !is_root(&path);
                 is_told.then_some((object, file, path))
             })
@@ -67,7 +67,7 @@ impl OwnSources {
         object: &Value<'_>,
         file: &str,
     ) -> Option<String> {
-        let path = object.text_of(&["spec", "path"]);
+        let path = path_of(object);
         // The root of an artifact, a bucket or another repository is not that of this one.
         let may_be_root = is_of_git(object)
             && (self.names.is_empty() || self.names.contains(&source_name(object)));
@@ -95,6 +95,11 @@ impl OwnSources {
         let nearest = found.max_by_key(|it| common(&it.file))?;
         Some(nearest.patterns.clone())
     }
+}
+
+/// The path that a Kustomization applies, below the root of its source, which it cannot leave.
+pub(crate) fn path_of(object: &Value<'_>) -> String {
+    below_root(&object.text_of(&["spec", "path"]))
 }
 
 /// The patterns of all GitRepositories that stand in files.

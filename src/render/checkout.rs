@@ -3,10 +3,10 @@
 //!
 //! Refuses to know what is applied.
 
-use super::argo;
 use super::flux::is_kustomization;
 use super::library::{Library, join, parent};
 use super::value::Value;
+use super::{argo, artifact};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What the objects of Flux and Argo CD say of paths.
@@ -117,7 +117,7 @@ pub(crate) fn paths_of(object: &Value<'_>) -> Vec<(String, String)> {
     let mut found = Vec::new();
     if is_kustomization(object) {
         let name = object.text_of(&["spec", "sourceRef", "name"]);
-        found.push((format!("source {name}"), object.text_of(&["spec", "path"])));
+        found.push((format!("source {name}"), artifact::path_of(object)));
     } else if argo::is_application(object) || argo::is_application_set(object) {
         add_paths(object, false, &mut found);
     }

@@ -112,7 +112,12 @@ pub(crate) fn apply<'t>(
         let written = own.ignore_of(&object, &file);
         let built = unfinished.iter().flat_map(|it| &it.resources);
         let ignore = artifact::built_ignore(built, &object).or(written);
-        let of_source = ignore.map(|it| (artifact::root_of(&directory, &path), it));
+        let of_source = ignore.map(|it| {
+            (
+                artifact::root_of(&directory, &artifact::path_of(&object)),
+                it,
+            )
+        });
         let patterns = |directory: &str| SourceIgnore::of(library, directory, of_source.clone());
         let left_out = patterns(&directory);
         if left_out.leaves_out_all(library, &directory) {

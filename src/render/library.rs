@@ -6,8 +6,8 @@
 
 use super::chart::Chart;
 use super::deployed::Deployed;
-pub(crate) use crate::source::path::join;
-use crate::source::{SourceId, SourceMap, Span};
+pub(crate) use crate::source::path::{below_root, join};
+use crate::source::{Absence, SourceId, SourceMap, Span};
 use crate::yaml::{ReadError, Tree, block, general, json, split};
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -200,9 +200,16 @@ impl<'s> Library<'s> {
     /// has its text takes it.
     pub(crate) fn is_refused(&self, path: &str) -> bool {
         let Self { sources, .. } = *self;
+        let is_noted = |path: &str| sources.absence(path) == Some(Absence::Refused);
         let mut files = KUSTOMIZATION_NAMES.iter().map(|name| join(path, name));
-        let is_noted = sources.is_refused(path) || files.any(|file| sources.is_refused(&file));
+        let is_noted = is_noted(path) || files.any(|file| is_noted(&file));
         is_noted && self.source(path).is_none() && self.kustomizations(path).is_empty()
+    }
+
+    /// Whether somebody looked for a file, and there is none.
+    pub(crate) fn is_missing(&self, path: &str) -> bool {
+        let Self { sources, .. } = *self;
+        sources.absence(path) == Some(Absence::Missing)
     }
 
     /// Whether any text lies in this directory or below.

@@ -52,6 +52,8 @@ pub struct Printed {
     pub text: String,
     /// What is wrong with the build, or missing from it.
     pub faults: Vec<BuildFault>,
+    /// Whether that is all: nothing is unknown, and kustomize would build it.
+    pub is_whole: bool,
 }
 
 /// What is wrong with a build, or missing from it.
@@ -77,13 +79,12 @@ pub fn print(sources: &SourceMap, ids: &[SourceId], directory: &str) -> Option<P
     for resource in &build.resources {
         printer.document(&resource.value);
     }
-    let faults = build
-        .faults
-        .into_iter()
-        .filter(|fault| fault.weight > Weight::Note);
     Some(Printed {
+        is_whole: build.faults.iter().all(|it| it.weight == Weight::Note),
         text: printer.finish(),
-        faults: faults
+        faults: build
+            .faults
+            .into_iter()
             .map(|fault| BuildFault {
                 span: fault.span,
                 message: fault.message,

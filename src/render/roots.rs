@@ -494,6 +494,7 @@ impl<'t, 's> Finder<'t, 's> {
                 Weight::Error | Weight::Refused => {
                     told::broken_build(fault, &mut root.diagnostics);
                 }
+                Weight::Note => told::missing_data(fault, &mut root.diagnostics),
                 Weight::Restricted if root.kind == RootKind::Kustomization => {
                     told::restricted_file(fault, &mut root.diagnostics);
                 }

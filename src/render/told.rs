@@ -44,6 +44,13 @@ pub(crate) fn restricted_file(fault: &Fault, diagnostics: &mut Vec<Diagnostic>) 
     ));
 }
 
+/// A file of a generator that is not there: nothing that npcheck looks at is made of it.
+pub(crate) fn missing_data(fault: &Fault, diagnostics: &mut Vec<Diagnostic>) {
+    let message = format!("kustomize rejects this: {}", fault.message);
+    let finding = Diagnostic::new(BROKEN_BUILD, Severity::Info, fault.span, message);
+    diagnostics.push(finding.help("everything is judged as if the file were there"));
+}
+
 /// Policies that an Application of Argo CD defines several times: it applies the last one,
 /// and warns.
 pub(crate) fn repeated(repeated: &[[Resource<'_>; 2]], diagnostics: &mut Vec<Diagnostic>) {

@@ -5,8 +5,10 @@
 //! Refuses to know kustomize, Kubernetes and files.
 
 mod items;
+mod key;
 mod size;
 
+pub(crate) use key::Key;
 pub(crate) use size::MAX_PARTS;
 
 use super::scalar::{Mistyped, Style, Type, is_boolean, is_null};
@@ -73,43 +75,6 @@ pub(crate) struct Field<'t> {
     pub(crate) key: Key<'t>,
     /// The value.
     pub(crate) value: Value<'t>,
-}
-
-/// A key.
-#[derive(Clone, Debug)]
-pub(crate) enum Key<'t> {
-    /// As it stands in a text.
-    Read(Node<'t>),
-    /// Another one, and the text that it stands for.
-    Made(Cow<'t, str>, Span),
-}
-
-impl<'t> Key<'t> {
-    /// Its text.
-    pub(crate) fn text(&self) -> Cow<'_, str> {
-        match self {
-            Self::Read(node) if is_old_boolean(node) => Cow::Borrowed(node.raw()),
-            Self::Read(node) => node.key_text(),
-            Self::Made(text, _) => Cow::Borrowed(text),
-        }
-    }
-
-    /// Whether it is this one.
-    pub(crate) fn is(&self, key: &str) -> bool {
-        match self {
-            Self::Read(node) if is_old_boolean(node) => node.raw() == key,
-            Self::Read(node) => node.is_key(key),
-            Self::Made(text, _) => text == key,
-        }
-    }
-
-    /// The text that it stands for.
-    pub(crate) fn span(&self) -> Span {
-        match self {
-            Self::Read(node) => node.span(),
-            Self::Made(_, span) => *span,
-        }
-    }
 }
 
 impl<'t> From<Node<'t>> for Value<'t> {

@@ -90,8 +90,9 @@ fn left_out_by(library: &Library<'_>) -> Vec<String> {
     let directories = entries.flat_map(|file| {
         let documents = library.documents(file).and_then(Result::ok);
         let roots = documents.unwrap_or_default().iter().filter_map(Tree::root);
-        let paths = roots.filter_map(|root| root.find(&["spec", "path"])?.as_str());
-        paths.filter_map(|path| artifact::resolve(library, file, path))
+        let entries = roots.map(Value::Read);
+        let entries = entries.filter(|it| it.find(&["spec", "path"]).is_some());
+        entries.filter_map(|entry| artifact::resolve(library, file, &artifact::path_of(&entry)))
     });
     let files = directories.flat_map(|directory| source_ignore::files_of(&directory));
     files

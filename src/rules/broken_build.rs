@@ -9,7 +9,8 @@ declare_rule! {
     /// Reports what makes kustomize fail: an unknown field, a missing file, a patch for an
     /// object that is not among the resources, or an object that is listed twice. npcheck
     /// builds the rest without that part. It also reports a file that Argo CD applies as it
-    /// stands and cannot read.
+    /// stands and cannot read, and a path that leads out of the repository, where npcheck reads
+    /// nothing. A file of a ConfigMap or Secret that is missing is an info.
     ///
     /// ## Why is this bad?
     ///

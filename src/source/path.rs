@@ -21,9 +21,38 @@ pub(crate) fn join(directory: &str, path: &str) -> String {
     format!("{root}{}", parts.join("/"))
 }
 
+/// A path below a root that it cannot leave: `..` at the root is the root (filepath-securejoin, by
+/// which Flux joins paths).
+pub(crate) fn below_root(path: &str) -> String {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => {
+                parts.pop();
+            }
+            part => parts.push(part),
+        }
+    }
+    parts.join("/")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_path_below_a_root_stays_there() {
+        for (path, expected) in [
+            ("./apps", "apps"),
+            ("/apps/", "apps"),
+            ("../../apps", "apps"),
+            ("apps/../../base/./prod", "base/prod"),
+            ("..", ""),
+        ] {
+            assert_eq!(below_root(path), expected, "{path}");
+        }
+    }
 
     #[test]
     fn paths_are_joined() {

@@ -275,6 +275,12 @@ pub(super) fn parts(
     let taken = of_scopes.iter().flat_map(|part| &part.texts);
     let taken: BTreeSet<SourceId> = taken.copied().collect();
     rest.retain(|id| !taken.contains(id));
+    // Beside scopes, files such as npcheck.yaml are no cluster.
+    let is_other = |it: &Document| matches!(it.outcome, Outcome::NotKubernetes | Outcome::Empty);
+    let is_none = |id: &SourceId| texts.get(*id).documents.iter().all(is_other);
+    if !of_scopes.is_empty() && rest.iter().all(is_none) {
+        rest.clear();
+    }
     let lent = lent(texts, ids, &rest, config);
     let rest = (None, &rest[..], &lent);
     let mut parts = parts_of(texts, rest, config, known, &mut builds);

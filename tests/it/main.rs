@@ -63,6 +63,7 @@ mod provenance;
 mod random_builds;
 mod reach;
 mod reference;
+mod rejected_builds;
 mod released_policies;
 mod render;
 mod repository;

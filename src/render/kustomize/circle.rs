@@ -1,10 +1,24 @@
 //! Kustomizations that build on each other in a circle, in words.
 //!
-//! Refuses to know how circles are found.
+//! Refuses to know how builds go on.
+
+use crate::render::library::is_within;
+
+/// Why a directory cannot be built while those of `open` are: it is one of them, or holds one
+/// (kustomize, `errIfArgEqualOrHigher`).
+pub(super) fn forbidden(open: &[String], directory: &str) -> Option<String> {
+    if open.iter().any(|other| other == directory) {
+        return Some(circle(open, directory));
+    }
+    let inner = open.iter().find(|other| is_within(other, directory))?;
+    Some(format!(
+        "kustomize takes no directory that holds the one it is building: `{inner}`"
+    ))
+}
 
 /// What is said where a kustomization that is being built comes back to `directory`. Of a long
 /// circle only the ends are named: there may be as many ways round as components can be arranged.
-pub(super) fn circle(open: &[String], directory: &str) -> String {
+fn circle(open: &[String], directory: &str) -> String {
     let from = open.iter().position(|it| it == directory);
     let members = &open[from.unwrap_or_default()..];
     let named = match members {

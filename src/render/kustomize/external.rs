@@ -147,6 +147,7 @@ fn charts<'t>(
     let mut generated = Vec::new();
     for field in ["helmCharts", "helmChartInflationGenerator"] {
         for item in kustomization.items(field) {
+            let item = with_new_names(item);
             if let Some(chart) = local_chart(library, kustomization, &item) {
                 match chart.objects(library, item.span(), PartEffect::Adds) {
                     Ok(resources) => generated.extend(resources),
@@ -163,6 +164,27 @@ fn charts<'t>(
     generated
 }
 
+/// The names of the deprecated `helmChartInflationGenerator`, and those of `helmCharts` (kustomize,
+/// `types.SplitHelmParameters`).
+const RENAMED: [(&str, &str); 6] = [
+    ("chartName", "name"),
+    ("chartRepoUrl", "repo"),
+    ("chartVersion", "version"),
+    ("releaseNamespace", "namespace"),
+    ("values", "valuesFile"),
+    ("valuesLocal", "valuesInline"),
+];
+
+/// An entry of either as one of `helmCharts`.
+fn with_new_names(mut item: Value<'_>) -> Value<'_> {
+    for (old, new) in RENAMED {
+        if let Some(value) = file::field(&item, old) {
+            item.set(new, value.span(), value);
+        }
+    }
+    item
+}
+
 /// An entry of `helmCharts` whose chart lies in the tree; `None` for another, and for one that
 /// asks for more than is known here (kustomize, `HelmChartInflationGenerator.go`).
 fn local_chart<'t>(
@@ -171,8 +193,9 @@ fn local_chart<'t>(
     item: &Value<'t>,
 ) -> Option<Chart> {
     let globals = kustomization.get("helmGlobals");
-    let home = globals.map(|globals| file::text(&globals, "chartHome"));
-    let home = home.filter(|home| !home.is_empty());
+    let homes = globals.iter().chain([item]);
+    let mut homes = homes.map(|it| file::text(it, "chartHome"));
+    let home = homes.find(|home| !home.is_empty());
     let name = file::text(item, "name");
     let directory = join(
         &kustomization.path(home.as_deref().unwrap_or("charts")),

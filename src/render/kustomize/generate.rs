@@ -239,12 +239,11 @@ impl<'t> Generator<'_, 't, '_> {
 
     /// The text of a file; one that is missing does no harm to what npcheck looks at.
     fn file(&self, place: &Value<'_>, path: &str, faults: &mut Vec<Fault>) -> Option<&'t str> {
-        let found = self.library.text(&self.kustomization.path(path));
-        if found.is_none() {
-            let message = format!(
-                "`{path}` was not read; the {} is built without it",
-                self.kind
-            );
+        let Self { library, kind, .. } = *self;
+        let full = self.kustomization.path(path);
+        let found = library.text(&full);
+        if found.is_none() && library.is_missing(&full) {
+            let message = format!("there is no file `{path}` for this {kind}");
             faults.push(Fault::note(place.span(), message));
         }
         found

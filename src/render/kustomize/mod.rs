@@ -15,6 +15,7 @@ mod field_path;
 mod field_spec;
 mod file;
 mod circle;
+mod configured;
 mod generate;
 mod identity;
 mod images;
@@ -48,12 +49,10 @@ use super::value::Value;
 use crate::source::Span;
 use accumulated::Accumulated;
 use budget::Budget;
-use circle::circle;
 use definitions::Defined;
 use external::External;
 use identity::check_ids;
 use patch::Patch;
-use specs::Specs;
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
@@ -230,8 +229,8 @@ impl<'t, 's> Kustomize<'t, 's> {
                 ..Accumulated::default()
             })
         };
-        if open.iter().any(|other| other == directory) {
-            return failed(circle(open, directory));
+        if let Some(message) = circle::forbidden(open, directory) {
+            return failed(message);
         }
         if open.len() >= MAX_DEPTH {
             return failed(format!(
@@ -403,8 +402,11 @@ impl<'t, 's> Kustomize<'t, 's> {
             return all;
         }
         let directory = kustomization.path(text);
+        if let Some(message) = circle::forbidden(open, &directory) {
+            all.faults.push(Fault::error(span, message));
+            return all;
+        }
         let message = match Kustomization::read(self.library, &directory) {
-            _ if open.contains(&directory) => circle(open, &directory),
             _ if open.len() >= MAX_DEPTH => {
                 format!("kustomizations build on each other deeper than {MAX_DEPTH} levels")
             }
@@ -432,37 +434,6 @@ impl<'t, 's> Kustomize<'t, 's> {
         };
         all.faults.push(Fault::error(span, message));
         all
-    }
-
-    /// Adds the files of `configurations` and `crds` to the lists of fields.
-    fn configure(&self, kustomization: &Kustomization<'t>, all: &mut Accumulated<'t>) {
-        let read = |path: &Value<'t>| -> Result<Vec<Value<'t>>, Fault> {
-            let text = path.text().unwrap_or_default();
-            let found = objects::values_of_file(self.library, &kustomization.path(text));
-            found.unwrap_or_else(|| {
-                Err(Fault::error(
-                    path.span(),
-                    format!("there is no file `{text}`"),
-                ))
-            })
-        };
-        let mut files = Vec::new();
-        for (field, specs) in [
-            ("configurations", Specs::read as fn(&Value<'_>) -> Specs),
-            ("crds", external::crd_specs),
-        ] {
-            for path in kustomization.items(field) {
-                match read(&path) {
-                    Ok(values) => files.extend(values.iter().map(specs)),
-                    Err(fault) => all.faults.push(fault),
-                }
-            }
-        }
-        let conflict = all.configure(&files);
-        let mut place = ["configurations", "crds"].iter();
-        let place = place.find_map(|field| kustomization.get(field));
-        let span = place.map_or(kustomization.root.span().before(), |it| it.span());
-        all.faults.extend(conflict.map(|it| Fault::error(span, it)));
     }
 
     /// The transformers, in kustomize's order.

@@ -194,6 +194,31 @@ const KUSTOMIZATION: Shape = Fields(&[
     ("vars", List(&VARIABLE)),
 ]);
 
+const FIELD_SPECS: Shape = List(&FIELD_SPEC);
+
+/// A file of `configurations` (kustomize, `TransformerConfig`).
+const CONFIGURATION: Shape = Fields(&[
+    ("commonAnnotations", FIELD_SPECS),
+    ("commonLabels", FIELD_SPECS),
+    ("images", FIELD_SPECS),
+    ("labels", FIELD_SPECS),
+    ("namePrefix", FIELD_SPECS),
+    (
+        "nameReference",
+        List(&Fields(&[
+            ("group", Text),
+            ("version", Text),
+            ("kind", Text),
+            ("fieldSpecs", FIELD_SPECS),
+        ])),
+    ),
+    ("nameSuffix", FIELD_SPECS),
+    ("namespace", FIELD_SPECS),
+    ("replicas", FIELD_SPECS),
+    ("templateLabels", FIELD_SPECS),
+    ("varReference", FIELD_SPECS),
+]);
+
 /// Whether a kustomization may name definitions of the API.
 pub(crate) fn may_define(library: &Library<'_>) -> bool {
     let mut paths = library.paths().filter(|path| {
@@ -246,6 +271,13 @@ fn paths_below(kustomization: &Kustomization<'_>) -> Vec<String> {
 pub(crate) fn misfits(root: &Value<'_>) -> Vec<Fault> {
     let mut faults = Vec::new();
     check(root, KUSTOMIZATION, &mut faults);
+    faults
+}
+
+/// Where a file of `configurations` is not.
+pub(crate) fn misfits_of_configuration(root: &Value<'_>) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    check(root, CONFIGURATION, &mut faults);
     faults
 }
 

@@ -98,9 +98,18 @@ impl<'t> Passage<'t> {
             if self.way != Way::Operation {
                 check(&field.key)?;
             }
-            if let Some(new) = self.changed(&field.value)? {
-                let fields = result.get_or_insert_with(|| value.clone()).fields_mut();
-                fields.expect("it is a mapping")[index].value = new;
+            let key = field.key.as_printed().filter(|_| self.way == Way::Printed);
+            let new = self.changed(&field.value)?;
+            if key.is_none() && new.is_none() {
+                continue;
+            }
+            let fields = result.get_or_insert_with(|| value.clone()).fields_mut();
+            let field = &mut fields.expect("it is a mapping")[index];
+            if let Some(key) = key {
+                field.key = key;
+            }
+            if let Some(new) = new {
+                field.value = new;
             }
         }
         Ok(result)

@@ -9,7 +9,7 @@ use super::file::{self, Kustomization};
 use super::notes::{drop_annotations, with_notes};
 use crate::render::object_id::Gvk;
 use crate::render::resource::Resource;
-use crate::render::scalar::Style;
+use crate::render::scalar::{Reading, Style};
 use crate::render::value::Value;
 use crate::source::Span;
 use std::borrow::Cow;
@@ -60,7 +60,16 @@ impl<'t> Pairs<'_, 't> {
         let mut is_changed = false;
         let mut before = resource.value.clone();
         for pair in &pairs {
-            let key = pair.key.text();
+            // The key is written without quotes, and is what it looks like.
+            let key = match self.field {
+                "transformers" => pair.key.text(),
+                _ => pair.key.text_in_json(),
+            };
+            if Reading::of(&key) != Reading::Text {
+                return Err(format!(
+                    "kustomize fails on the key `{key}`, which is not a text"
+                ));
+            }
             // Null is a text of nothing here.
             let text = match pair.value.is_null() {
                 true => Cow::Borrowed(""),
