@@ -127,11 +127,33 @@ pub fn read_for(focus: &Focus, source: SourceId, name: &str, text: &str) -> Pars
     };
     let mut parsed = Parsed::default();
     let mut stream = Stream::of(text);
-    for piece in split::pieces(text) {
+    let mut pieces = split::pieces(text).into_iter().peekable();
+    while let Some(mut piece) = pieces.next() {
+        if is_directive(&text[piece.range.clone()])
+            && let Some(next) = pieces.next_if(|next| next.stray.is_none())
+        {
+            // The mistake of a directive is that of the document which it is for.
+            piece.range.end = next.range.end;
+        }
+        let is_refused = pieces.peek().is_some_and(|next| next.stray.is_some());
+        if is_refused && piece.stray.is_none() {
+            // kubectl refuses both what stands before such a line and what stands behind it.
+            let span = input.trimmed(piece.range);
+            unreadable::refuse(text, span, &mut parsed);
+            continue;
+        }
         stream = input.read_piece(piece, stream, &mut parsed);
     }
     unreadable::report_neighbours(&mut parsed);
     parsed
+}
+
+/// Whether a piece is nothing but directives of YAML.
+fn is_directive(piece: &str) -> bool {
+    let mut lines = piece.lines().filter(|line| !line.trim().is_empty());
+    let first = lines.find(|line| !line.starts_with('#'));
+    first.is_some_and(|line| line.starts_with('%'))
+        && lines.all(|line| line.starts_with(['%', '#']))
 }
 
 /// What was read in a text before some edits of it.

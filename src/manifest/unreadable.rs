@@ -32,6 +32,16 @@ pub(super) fn report(error: ReadError, text: &str, span: Span, parsed: &mut Pars
     parsed.documents.push(as_written(text, span, outcome));
 }
 
+/// Notes the document in `span` of `text`, which kubectl refuses for what stands behind it: that is
+/// reported there.
+pub(super) fn refuse(text: &str, span: Span, parsed: &mut Parsed) {
+    let outcome = match looks_like_kubernetes(&text[span.range()]) {
+        true => Outcome::Broken,
+        false => Outcome::NotKubernetes,
+    };
+    parsed.documents.push(as_written(text, span, outcome));
+}
+
 /// What is to be seen of the document in `span` of `text` without reading it: its comments, and
 /// where an object is meant, its kind and its namespace.
 pub(super) fn as_written(text: &str, span: Span, outcome: Outcome) -> Document {

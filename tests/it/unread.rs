@@ -55,6 +55,19 @@ fn a_policy_that_cannot_be_read_may_isolate_the_pods_of_its_namespace() {
     for (name, text) in cases {
         assert_eq!(verdicts(name, &text), ["UNKNOWN", "ALLOWED"], "{text}");
     }
+    // kubectl refuses the document of a directive, and what stands before and behind such a line.
+    let whole = policy(in_one, "");
+    for (name, text) in [
+        ("yaml", format!("%YAML 1.1\n---\n{whole}")),
+        ("comment", format!("# x\n%YAML 1.2\n# y\n---\n{whole}")),
+        ("tag", format!("%TAG ! tag:example.org,2026:\n---\n{whole}")),
+        ("behind", format!("{whole}---x\n")),
+        ("dashes", format!("{whole}-----\n# nothing\n")),
+        ("before", format!("---x\n{whole}")),
+        ("json", format!("{whole}---{{}}\n")),
+    ] {
+        assert_eq!(verdicts(name, &text), ["UNKNOWN", "ALLOWED"], "{text}");
+    }
     // One that names no namespace is in `default`.
     let homeless = policy("", "  ingress: a: b\n");
     assert_eq!(verdicts("default", &homeless), ["ALLOWED"; 2]);
