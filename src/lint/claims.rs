@@ -135,7 +135,8 @@ pub fn denied_object<'n>(name: &'n str, known: &[&str]) -> Option<Vec<&'n str>> 
         _ => true,
     };
     let object = behind.iter().copied();
-    let object = object.filter(|word| direction(word).is_none() && !is_about(word));
+    let object =
+        object.filter(|word| direction(word).is_none() && !is_about(word) && *word != "from");
     let object: Vec<&str> = object.collect();
     (is_clear && !object.is_empty()).then_some(object)
 }

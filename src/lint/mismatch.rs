@@ -179,7 +179,9 @@ impl Mismatch {
                 let finding = finding
                     .related(near.defined, remark)
                     .help(format!("did you mean `{}`?", near.label));
-                fixed(finding, format!("select `{}`", near.label), Some(near.edit))
+                let edit =
+                    rewrite::replace_text(cx.sources, near.edit.span, &near.edit.replacement);
+                fixed(finding, format!("select `{}`", near.label), Some(edit))
             }
             Self::Annotation { defined, .. } => finding
                 .related(

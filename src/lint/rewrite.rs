@@ -4,7 +4,7 @@
 //! Refuses to know why: a rule decides what goes and what comes. Says `None` where the text
 //! is laid out in a way that it does not understand.
 
-use super::text;
+use super::{snippet, text};
 use crate::cluster::NAMESPACE_NAME_LABEL;
 use crate::k8s::{Direction, Label, NetworkPolicyPeer, NetworkPolicyPort, NetworkPolicyRule};
 use crate::source::{Edit, SourceMap, Span, line_break};
@@ -203,6 +203,7 @@ pub fn add_namespace_selector(
     namespace: &str,
 ) -> Option<Edit> {
     let key = peer.pod_selector.key()?;
+    let namespace = snippet::scalar(namespace);
     if sources.text(peer.span).starts_with('{') {
         let end = Span::new(peer.span.source, peer.span.end - 1, peer.span.end - 1);
         let selector = format!(
@@ -220,6 +221,18 @@ pub fn add_namespace_selector(
         format!("{indentation}    {NAMESPACE_NAME_LABEL}: {namespace}"),
     ];
     Some(text::insert_lines_after(sources, peer.span, &lines))
+}
+
+/// Puts another text in the place of a key or a value, in the quotes that are there, or in quotes
+/// where it needs them: `1234` is no text in YAML, and JSON has no other.
+#[must_use]
+pub fn replace_text(sources: &SourceMap, span: Span, text: &str) -> Edit {
+    let replacement = match sources.text(span).as_bytes().first() {
+        Some(b'"') => format!("{text:?}"),
+        Some(b'\'') => format!("'{}'", text.replace('\'', "''")),
+        _ => snippet::scalar(text),
+    };
+    Edit { span, replacement }
 }
 
 /// Adds an entry to a list of ports behind `neighbour`, written in the way in which that

@@ -86,7 +86,7 @@ pub fn ports(entries: &[NetworkPolicyPort]) -> String {
 }
 
 /// A text that YAML reads back as this text: in quotes where it needs them.
-fn scalar(text: &str) -> String {
+pub fn scalar(text: &str) -> String {
     let is_plain = text.starts_with(|first: char| first.is_ascii_alphabetic())
         && text
             .bytes()

@@ -463,10 +463,8 @@ fn wrong_label(
         };
         (format!("remove {named} from the selector"), edit)
     } else {
-        let edit = (first.key.value == key && others.is_empty()).then(|| Edit {
-            span: first.value.span,
-            replacement: value.to_owned(),
-        });
+        let edit = (first.key.value == key && others.is_empty())
+            .then(|| rewrite::replace_text(cx.sources, first.value.span, value));
         (format!("select it by `{key}: {value}`"), edit)
     };
     Some(Mismatch {

@@ -9,8 +9,8 @@ use crate::k8s::{
     PeerSelection, PodsSelection, is_opaque, label_span,
 };
 use crate::lint::plugin_selectors::PluginSelector;
-use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, near_miss};
-use crate::source::{Edit, Spanned, Text};
+use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, near_miss, rewrite};
+use crate::source::{Spanned, Text};
 use std::collections::HashSet;
 
 declare_rule! {
@@ -241,10 +241,11 @@ fn slip_of_name(
     let fix = Fix {
         title: format!("select by `{NAMESPACE_NAME_LABEL}`"),
         class,
-        edits: vec![Edit {
-            span: key.span,
-            replacement: NAMESPACE_NAME_LABEL.to_owned(),
-        }],
+        edits: vec![rewrite::replace_text(
+            cx.sources,
+            key.span,
+            NAMESPACE_NAME_LABEL,
+        )],
     };
     Some((finding, fix))
 }
@@ -379,10 +380,11 @@ fn check(
         finding = finding.fix(Fix {
             title: format!("select by `{NAMESPACE_NAME_LABEL}`"),
             class: FixClass::Widening,
-            edits: vec![Edit {
-                span: key.span,
-                replacement: NAMESPACE_NAME_LABEL.to_owned(),
-            }],
+            edits: vec![rewrite::replace_text(
+                cx.sources,
+                key.span,
+                NAMESPACE_NAME_LABEL,
+            )],
         });
     }
     cx.report(finding);

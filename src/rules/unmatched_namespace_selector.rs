@@ -6,8 +6,10 @@ use crate::diagnostic::{Diagnostic, Fix, FixClass, Severity};
 use crate::k8s::{LabelSelector, Operator, PeerPlace};
 use crate::lint::near_miss::{self, NearMiss};
 use crate::lint::plugin_selectors::PluginSelector;
-use crate::lint::{Category, Context, Rule, RuleMeta, Settings, declare_rule, pod_selectors};
-use crate::source::{Edit, Spanned, Text};
+use crate::lint::{
+    Category, Context, Rule, RuleMeta, Settings, declare_rule, pod_selectors, rewrite,
+};
+use crate::source::{Spanned, Text};
 use std::collections::BTreeMap;
 
 declare_rule! {
@@ -142,10 +144,7 @@ impl Rule for UnmatchedNamespaceSelector {
                     let finding = finding
                         .label(format!("there is a namespace `{meant}`"))
                         .help(format!("did you mean `{meant}`?"));
-                    let edit = Edit {
-                        span: written.span,
-                        replacement: meant.clone(),
-                    };
+                    let edit = rewrite::replace_text(cx.sources, written.span, &meant);
                     match others.is_empty() {
                         true => finding.fix(Fix {
                             title: format!("select namespace `{meant}`"),
@@ -263,10 +262,7 @@ fn idle_name(cx: &Context<'_>, id: PolicyId, place: &PeerPlace<'_>) -> Option<Di
     Some(finding.fix(Fix {
         title: format!("select namespace `{meant}`"),
         class: FixClass::Widening,
-        edits: vec![Edit {
-            span: written.span,
-            replacement: meant,
-        }],
+        edits: vec![rewrite::replace_text(cx.sources, written.span, &meant)],
     }))
 }
 
@@ -339,7 +335,11 @@ fn with_near_miss(
     finding.fix(Fix {
         title: format!("select `{}`", near.label),
         class: FixClass::Widening,
-        edits: vec![near.edit],
+        edits: vec![rewrite::replace_text(
+            cx.sources,
+            near.edit.span,
+            &near.edit.replacement,
+        )],
     })
 }
 

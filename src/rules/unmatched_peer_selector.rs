@@ -9,8 +9,7 @@ use crate::lint::absence::Presence;
 use crate::lint::mismatch::{self, Mismatch, Unmatched};
 use crate::lint::near_miss::{self, IdleValue};
 use crate::lint::plugin_selectors::{PeerOf, PluginSelector};
-use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule};
-use crate::source::Edit;
+use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, rewrite};
 
 declare_rule! {
     /// ## What it does
@@ -378,10 +377,7 @@ fn of_idle_value(
     finding.fix(Fix {
         title,
         class,
-        edits: vec![Edit {
-            span: value.span,
-            replacement: meant.clone(),
-        }],
+        edits: vec![rewrite::replace_text(cx.sources, value.span, meant)],
     })
 }
 

@@ -148,3 +148,53 @@ fn the_class_of_a_fix_is_that_of_all_pods_that_it_selects() {
         assert!(told.stdout.contains("--fix=widening"), "{told:?}");
     }
 }
+
+/// What a fix puts in the place of a text is a text again, in the way in which it was written.
+#[test]
+fn a_fix_writes_texts_as_the_file_does() {
+    let policy = |selector: &str, rest: &str| {
+        format!(
+            "{{\"apiVersion\": \"networking.k8s.io/v1\", \"kind\": \"NetworkPolicy\", \"metadata\": {{\"name\": \"p\", \"namespace\": \"shop\"}}, \"spec\": {{\"podSelector\": {selector}{rest}}}}}\n"
+        )
+    };
+    let pods = "{apiVersion: v1, kind: Namespace, metadata: {name: \"1234\"}}
+---
+{apiVersion: v1, kind: Namespace, metadata: {name: shop}}
+---
+{apiVersion: v1, kind: Pod, metadata: {name: web, namespace: shop, labels: {app: frontend, rev: \"12345678\"}}, spec: {containers: [{name: c}]}}
+---
+{apiVersion: v1, kind: Pod, metadata: {name: scraper, namespace: \"1234\", labels: {app: scraper}}, spec: {containers: [{name: c}]}}
+";
+    let from = ", ingress: [{from: [{podSelector: {matchLabels: {app: scraper}}}]}]";
+    let quoted = "{matchLabels: {app: 'frontent'}}";
+    for (file, text, expected) in [
+        (
+            "a.json",
+            policy("{\"matchLabels\": {\"app\": \"frontent\"}}", ""),
+            "\"app\": \"frontend\"",
+        ),
+        ("a.yaml", policy(quoted, ""), "{app: 'frontend'}"),
+        (
+            "a.yaml",
+            policy("{matchLabels: {app: frontent}}", ""),
+            "{app: frontend}",
+        ),
+        (
+            "a.yaml",
+            policy("{matchLabels: {rev: a12345678}}", ""),
+            "{rev: \"12345678\"}",
+        ),
+        (
+            "a.yaml",
+            policy("{}", from),
+            "namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: \"1234\"}}",
+        ),
+    ] {
+        let directory = scratch("texts");
+        write(&directory, "pods.yaml", pods);
+        write(&directory, file, &text);
+        let fixed = run(&directory, &["lint", "--fix=all"]);
+        let now = fs::read_to_string(directory.join(file)).expect("it is still there");
+        assert!(now.contains(expected), "{now} {fixed:?}");
+    }
+}
