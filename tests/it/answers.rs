@@ -124,7 +124,10 @@ fn ports_that_another_tool_fills_in_may_have_any_name() {
                         spec: {podSelector: {}, ingress: [{ports: [{port: web}]}]}}",
                     ends: ["b", "a"],
                     allowed: "",
-                    unknown: "TCP all",
+                    unknown: match spec.contains("SPEC") {
+                        true => "TCP all, UDP all, SCTP all",
+                        false => "TCP all",
+                    },
                 },
                 // The specification as a whole may have any pod on the host network.
                 Answer {

@@ -76,7 +76,7 @@ fn a_pod_may_be_on_the_host_network_if_another_tool_fills_that_in() {
                   spec: {selector: app == 'a', egress: [{action: Allow, protocol: TCP, destination: {ports: [web]}}]}}",
             ["a", "b"],
             "",
-            all,
+            "TCP all",
         ),
         (
             "for Cilium, which sees a node if it is",
