@@ -308,6 +308,7 @@ impl Run<'_> {
             fail_on: self.fail_on(),
             infos: options.selection.infos(),
             root: &repository_root(),
+            paths: &options.paths.paths,
         };
         let is_counted = options.selection.statistics;
         target::write_all(&options.output, terminal, |format, style, out| {
@@ -433,6 +434,7 @@ fn report_unchanged(options: &Options, terminal: &mut Terminal) -> io::Result<Ou
         fail_on: Severity::Warning,
         infos: Infos::Folded,
         root: &RepositoryRoot::default(),
+        paths: &[],
     };
     target::write_all(&options.output, terminal, |format, style, out| {
         format.write(&report, style, out)

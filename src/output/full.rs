@@ -18,6 +18,7 @@ use miette::{
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, Write};
+use std::path::PathBuf;
 
 pub(super) fn write(report: &Report<'_>, style: Style, out: &mut dyn Write) -> io::Result<()> {
     let out = &mut style.fit(out);
@@ -32,6 +33,10 @@ pub(super) fn write(report: &Report<'_>, style: Style, out: &mut dyn Write) -> i
             sources: report.sources,
             finding,
             style,
+            paths: match report.summary.files {
+                0 | 1 => &[],
+                _ => report.paths,
+            },
         };
         writeln!(out, "{page}")?;
     }
@@ -104,6 +109,8 @@ struct Page<'a> {
     sources: &'a SourceMap,
     finding: &'a Diagnostic,
     style: Style,
+    /// What was read, unless it is one file.
+    paths: &'a [PathBuf],
 }
 
 /// A file, and which of its lines are shown for which labels.
@@ -239,7 +246,8 @@ impl<'a> Page<'a> {
         Ok(())
     }
 
-    /// The command that applies a fix, and no other.
+    /// The command that applies the fixes of the rule: it reads all that was read, as what tells
+    /// the finding may stand in another file.
     fn command(&self, fix: &Fix) -> String {
         let class = match fix.class {
             FixClass::Safe => String::new(),
@@ -254,7 +262,17 @@ impl<'a> Page<'a> {
         match file == STDIN_NAME {
             // Fixes go to files; of standard input they can be shown.
             true => format!("npcheck lint --fix{class} --diff --select {rule} -"),
-            false => format!("npcheck lint --fix{class} --select {rule} {}", quoted(file)),
+            false => {
+                let paths = self
+                    .paths
+                    .iter()
+                    .map(|path| quoted(&path.to_string_lossy()));
+                let paths = match self.paths {
+                    [] => quoted(file),
+                    _ => paths.collect::<Vec<_>>().join(" "),
+                };
+                format!("npcheck lint --fix{class} --select {rule} {paths}")
+            }
         }
     }
 

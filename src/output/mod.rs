@@ -70,6 +70,7 @@ use crate::lint::{RuleMeta, Suppressed};
 use crate::source::SourceMap;
 use crate::workspace::NotJudged;
 use std::io::{self, Write};
+use std::path::PathBuf;
 
 /// Where a rule's page is found on the web; the rule's name and `.md` follow.
 pub const RULE_PAGES: &str = "https://github.com/npcheck/npcheck/blob/main/docs/rules/";
@@ -121,6 +122,8 @@ pub struct Report<'a> {
     pub infos: Infos,
     /// The names of files as the root of their repository sees them.
     pub root: &'a RepositoryRoot,
+    /// The paths that were asked for; none where they are not known.
+    pub paths: &'a [PathBuf],
 }
 
 /// How much of what was asked for was analysed.

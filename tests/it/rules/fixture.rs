@@ -114,6 +114,7 @@ impl Linted {
             fail_on: Severity::Warning,
             infos: Infos::Full,
             root: &RepositoryRoot::default(),
+            paths: &[],
         };
         let mut out = Vec::new();
         FindingFormat::Full
