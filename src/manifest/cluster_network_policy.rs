@@ -457,17 +457,10 @@ fn action(
 
 /// The shape of a rule at this place.
 pub(super) fn rule_shape(place: Place) -> &'static fields::Shape {
-    match (place.kind, place.direction) {
-        (ClusterPolicyKind::ClusterNetworkPolicy, Direction::Ingress) => {
-            &fields::CLUSTER_INGRESS_RULE
-        }
-        (ClusterPolicyKind::ClusterNetworkPolicy, Direction::Egress) => {
-            &fields::CLUSTER_EGRESS_RULE
-        }
-        (_, Direction::Ingress) => &fields::ADMIN_INGRESS_RULE,
-        (ClusterPolicyKind::AdminNetworkPolicy, Direction::Egress) => &fields::ADMIN_EGRESS_RULE,
-        (ClusterPolicyKind::BaselineAdminNetworkPolicy, Direction::Egress) => {
-            &fields::BASELINE_ADMIN_EGRESS_RULE
-        }
+    match (place.is_newest(), place.direction) {
+        (true, Direction::Ingress) => &fields::CLUSTER_INGRESS_RULE,
+        (true, Direction::Egress) => &fields::CLUSTER_EGRESS_RULE,
+        (false, Direction::Ingress) => &fields::ADMIN_INGRESS_RULE,
+        (false, Direction::Egress) => &fields::ADMIN_EGRESS_RULE,
     }
 }

@@ -9,6 +9,7 @@ use super::names;
 use super::reader::{self, Path, Reader};
 use super::selector::{self, Selects};
 use super::structure;
+use crate::diagnostic::Severity;
 use crate::k8s::{
     Action, ClusterNetworkPolicyPeer, ClusterPolicyKind, Direction, LabelSelector, PeerSelection,
     PodsSelection,
@@ -106,7 +107,7 @@ fn pods(
             }
             let mut read = |name: &str, selects: Selects| match entry.value.find(&[name]) {
                 Some(selector) => selector::read(selector, selects, path.field(name), reader),
-                // Where it need not be there, a missing selector is an empty one (S12).
+                // A missing selector is an empty one here (S12).
                 None => Some(LabelSelector::everything(
                     entry
                         .value
@@ -126,8 +127,9 @@ fn pods(
     }
 }
 
-/// Refuses `pods` without a selector that its CRD requires: those of v1alpha1 require both, that of
-/// v1alpha2 requires the one of pods.
+/// Complains of selectors that `pods` must have, though nobody can misread what is meant: the
+/// CRDs of v1alpha1 require both, that of v1alpha2 requires the one of pods. Verdicts take a
+/// missing one for an empty one (S12); but not where another field is in its place.
 fn check_required(
     entry: Entry<'_>,
     kind: ClusterPolicyKind,
@@ -160,9 +162,12 @@ fn check_required(
         _ => "`namespaceSelector: {}` for every namespace",
     });
     let all: Vec<&str> = all.collect();
-    let diagnostic = invalid(entry.key.span(), message).label("is rejected by the API server");
-    let help = format!("write {}", all.join(" and "));
-    reader.refuse(path, diagnostic.help(help));
+    let help = format!(
+        "write {}, as which it counts in verdicts; the API server rejects the policy as it is",
+        all.join(" and ")
+    );
+    let diagnostic = invalid(entry.key.span(), message).with_severity(Severity::Warning);
+    reader.report(path, diagnostic.help(help));
 }
 
 /// Reads the peers of a rule; `None` if they cannot be read. `at` is where they belong.
@@ -225,12 +230,9 @@ fn peer(
     if !item.is_mapping() {
         return None;
     }
-    let shape = match (place.direction, place.kind) {
-        (Direction::Ingress, _) => &fields::CLUSTER_INGRESS_PEER,
-        (Direction::Egress, ClusterPolicyKind::BaselineAdminNetworkPolicy) => {
-            &fields::BASELINE_ADMIN_EGRESS_PEER
-        }
-        (Direction::Egress, _) => &fields::CLUSTER_EGRESS_PEER,
+    let shape = match place.direction {
+        Direction::Ingress => &fields::CLUSTER_INGRESS_PEER,
+        Direction::Egress => &fields::CLUSTER_EGRESS_PEER,
     };
     let entry = only_member(item, shape, "the peer", path, reader)?;
     let selection = selection(entry, place.kind, action, path, reader)?;

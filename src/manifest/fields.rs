@@ -258,7 +258,7 @@ shapes! {
     BASELINE_ADMIN_SPEC = "`spec`" {
         "subject": Type::Object(&SUBJECT),
         "ingress": Type::List(&Type::Object(&ADMIN_INGRESS_RULE)),
-        "egress": Type::List(&Type::Object(&BASELINE_ADMIN_EGRESS_RULE)),
+        "egress": Type::List(&Type::Object(&ADMIN_EGRESS_RULE)),
     }
     /// An ingress rule of both v1alpha1 kinds.
     ADMIN_INGRESS_RULE = "an ingress rule" {
@@ -267,18 +267,11 @@ shapes! {
         "from": Type::List(&Type::Object(&CLUSTER_INGRESS_PEER)),
         "ports": Type::List(&Type::Object(&ADMIN_PORT)),
     }
-    /// An egress rule of an `AdminNetworkPolicy`.
+    /// An egress rule of both v1alpha1 kinds.
     ADMIN_EGRESS_RULE = "an egress rule" {
         "name": Type::Text,
         "action": Type::Text,
         "to": Type::List(&Type::Object(&CLUSTER_EGRESS_PEER)),
-        "ports": Type::List(&Type::Object(&ADMIN_PORT)),
-    }
-    /// An egress rule of a `BaselineAdminNetworkPolicy`.
-    BASELINE_ADMIN_EGRESS_RULE = "an egress rule" {
-        "name": Type::Text,
-        "action": Type::Text,
-        "to": Type::List(&Type::Object(&BASELINE_ADMIN_EGRESS_PEER)),
         "ports": Type::List(&Type::Object(&ADMIN_PORT)),
     }
     /// `AdminNetworkPolicyPort`.
@@ -357,13 +350,6 @@ shapes! {
     CLUSTER_INGRESS_PEER = "a peer of `from`" {
         "namespaces": SELECTOR_TYPE,
         "pods": Type::Object(&NAMESPACED_POD),
-    }
-    /// A destination of a `BaselineAdminNetworkPolicy`, which knows no domain names.
-    BASELINE_ADMIN_EGRESS_PEER = "a peer of `to`" {
-        "namespaces": SELECTOR_TYPE,
-        "pods": Type::Object(&NAMESPACED_POD),
-        "nodes": SELECTOR_TYPE,
-        "networks": TEXTS,
     }
     /// A destination.
     CLUSTER_EGRESS_PEER = "a peer of `to`" {
