@@ -269,7 +269,7 @@ fn denied<'c>(
         way.home
             .is_none_or(|home| cluster.namespace(namespace).name == home)
     };
-    let controllers: Vec<Endpoint<'_>> = match carrier.is_cilium() {
+    let controllers = || match carrier.is_cilium() {
         true => vec![Endpoint::Entity(Entity::Ingress)],
         false => controllers::certain(cx, carrier)
             .into_iter()
@@ -277,7 +277,7 @@ fn denied<'c>(
             .map(|id| Endpoint::workload(cluster, id))
             .collect(),
     };
-    Entrance::denied(cx, &controllers, key)
+    Entrance::denied(cx, controllers, key)
 }
 
 /// Whether a rule lets in the outside, or somebody who could bring its traffic.

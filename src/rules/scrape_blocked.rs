@@ -449,9 +449,11 @@ fn denied<'c>(cx: &Context<'c>, workload: WorkloadId, port: u16) -> Option<Entra
         *id != workload
             && (namespaces.is_empty() || namespaces.contains(&cluster.namespace(namespace).name))
     };
-    let scrapers = Caller::Scraper.certain(cx).filter(is_meant);
-    let scrapers: Vec<Endpoint<'_>> = scrapers.map(|id| Endpoint::workload(cluster, id)).collect();
-    Entrance::denied(cx, &scrapers, (workload, Protocol::Tcp, port))
+    let scrapers = || {
+        let scrapers = Caller::Scraper.certain(cx).filter(is_meant);
+        scrapers.map(|id| Endpoint::workload(cluster, id)).collect()
+    };
+    Entrance::denied(cx, scrapers, (workload, Protocol::Tcp, port))
 }
 
 fn is_scraped(annotations: &Labels) -> bool {

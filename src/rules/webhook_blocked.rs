@@ -153,7 +153,7 @@ impl Rule for WebhookBlocked {
                             && !entrance.admits_addresses(cx.engine)
                     };
                     let key = (workload, Protocol::Tcp, port);
-                    let denied = Entrance::denied(cx, &api_server, key).map(Arc::new);
+                    let denied = Entrance::denied(cx, || api_server.clone(), key).map(Arc::new);
                     let Some(entrance) = denied.or_else(|| entrance.filter(is_closed)) else {
                         continue;
                     };

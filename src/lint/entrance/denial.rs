@@ -17,22 +17,27 @@ const MAX_RANGES: usize = 1024;
 
 impl<'c> Entrance<'c> {
     /// The port of a workload's pods, where policies certainly keep every one of the callers from
-    /// it, and rules that deny decide so; `None` where there are no callers.
-    pub fn denied(
+    /// it, and rules that deny decide so; `None` where there are no callers. Who they are is only
+    /// asked where a rule denies the port to somebody: finding them may go through all pods.
+    pub fn denied<'e>(
         cx: &Context<'c>,
-        callers: &[Endpoint<'_>],
+        callers: impl FnOnce() -> Vec<Endpoint<'e>>,
         (workload, protocol, port): (WorkloadId, Protocol, u16),
     ) -> Option<Self> {
         let side = cx.entering(workload)?;
         let asked = ConnectionSet::of(protocol, PortSet::single(port));
-        if callers.is_empty() || !may_deny(&side, &asked) {
+        if !may_deny(&side, &asked) {
+            return None;
+        }
+        let callers = callers();
+        if callers.is_empty() {
             return None;
         }
         let judge = cx.engine.judge();
         let pods = Endpoint::workload(cx.cluster, workload);
         let destination = judge.prepare(Direction::Ingress, &pods);
         let mut policies = BTreeSet::new();
-        for caller in callers {
+        for caller in &callers {
             let source = judge.prepare(Direction::Egress, caller);
             let explanation = judge.decide(&source, &destination);
             policies.extend(denying(&explanation, Direction::Ingress, &asked)?);
