@@ -1,9 +1,12 @@
 //! Runs the built program as a user would, in a directory of its own.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
 
 /// What the program printed, and how it went.
 #[derive(Debug, PartialEq, Eq)]
@@ -64,6 +67,15 @@ impl From<Output> for Run {
 
 /// An empty directory for a test of this name, which no other test may have.
 pub(crate) fn scratch(name: &str) -> PathBuf {
+    // Tests run side by side, and two of one directory would fail now and then.
+    static OWNERS: Mutex<BTreeMap<String, Option<String>>> = Mutex::new(BTreeMap::new());
+    let test = thread::current().name().map(str::to_owned);
+    let mut owners = OWNERS.lock().unwrap_or_else(PoisonError::into_inner);
+    let owner = owners
+        .entry(name.to_owned())
+        .or_insert_with(|| test.clone());
+    assert_eq!(*owner, test, "two tests write to the directory {name}");
+    drop(owners);
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     // Left over from the last run, or not there yet.
     let _ = fs::remove_dir_all(&directory);

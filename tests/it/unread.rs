@@ -64,7 +64,7 @@ fn a_policy_that_cannot_be_read_may_isolate_the_pods_of_its_namespace() {
         ("behind", format!("{whole}---x\n")),
         ("dashes", format!("{whole}-----\n# nothing\n")),
         ("before", format!("---x\n{whole}")),
-        ("json", format!("{whole}---{{}}\n")),
+        ("braces", format!("{whole}---{{}}\n")),
     ] {
         assert_eq!(verdicts(name, &text), ["UNKNOWN", "ALLOWED"], "{text}");
     }
@@ -132,7 +132,7 @@ patches:
 
 #[test]
 fn a_selector_that_matches_nothing_may_mean_a_pod_that_cannot_be_read() {
-    let directory = scratch("unread-pod");
+    let directory = scratch("unread-selected");
     write(&directory, "pods.yaml", PODS);
     let policy = "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: p, namespace: one},
   spec: {podSelector: {matchLabels: {app: e}}, policyTypes: [Ingress]}}
