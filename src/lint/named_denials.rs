@@ -5,7 +5,7 @@
 
 use super::rewrite::Item;
 use super::{Context, claims, dns};
-use crate::k8s::{Direction, LabelSelector, NetworkPolicy, NetworkPolicyRule, Operator};
+use crate::k8s::{Direction, Label, LabelSelector, NetworkPolicy, NetworkPolicyRule, Operator};
 use crate::source::Span;
 
 /// What such a rule allows.
@@ -64,11 +64,9 @@ fn named_by(rule: &NetworkPolicyRule, object: &[&str]) -> Option<Span> {
         let listed = listed.filter(|entry| entry.operator.value == Operator::In);
         let mut listed =
             listed.flat_map(|entry| entry.values.iter().map(move |value| (entry, value)));
-        label
-            .map(|label| label.key.span.to(label.value.span))
-            .or_else(|| {
-                let found = listed.find(|(entry, value)| names(&entry.key, value));
-                found.map(|(_, value)| value.span)
-            })
+        label.map(Label::span).or_else(|| {
+            let found = listed.find(|(entry, value)| names(&entry.key, value));
+            found.map(|(_, value)| value.span)
+        })
     })
 }

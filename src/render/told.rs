@@ -23,7 +23,10 @@ pub(crate) fn broken_build(fault: &Fault, diagnostics: &mut Vec<Diagnostic>) {
         finding.rule == BROKEN_BUILD && finding.primary.span.source == fault.span.source
     });
     if let Some(known) = known {
-        known.notes.push(fault.message.clone());
+        // One file may be named in several places.
+        if !known.message.ends_with(&fault.message) && !known.notes.contains(&fault.message) {
+            known.notes.push(fault.message.clone());
+        }
         return;
     }
     let message = match fault.weight {

@@ -4,10 +4,7 @@
 //! Refuses to know what they say.
 
 use super::nodes;
-use super::{
-    Action, Chain, End, HostNetwork, NamespaceSet, Origin, PodSet, PolicyRef, Rule, RuleRef, Stage,
-    StageName,
-};
+use super::{Chain, End, HostNetwork, NamespaceSet, PodSet, PolicyRef, Stage, StageName};
 use crate::cluster::{Cluster, PluginPolicyId};
 use crate::engine::NamespaceView;
 use crate::k8s::{PluginPolicy, PluginSpec, PolicyEffect};
@@ -87,23 +84,7 @@ fn chain<'c>(id: PluginPolicyId, policy: &PluginPolicy, subject: PodSet<'c>) -> 
     let text = policy.meta.name.span;
     let policy_ref = PolicyRef::Plugin(id);
     match policy.kind.effect {
-        // It may deny whatever the others let through, and nothing else.
-        PolicyEffect::Restricts => Chain {
-            policy: policy_ref,
-            subject,
-            is_subject_known: false,
-            rules: vec![Rule {
-                origin: Origin {
-                    index: 0,
-                    rule: RuleRef::Unread(text),
-                },
-                action: Action::Deny,
-                peers: None,
-                ports: None,
-                is_opaque: false,
-            }],
-            end: End::Next,
-        },
+        PolicyEffect::Restricts => Chain::restricting(policy_ref, subject, text, None),
         PolicyEffect::Decides | PolicyEffect::Nothing => {
             Chain::unread(policy_ref, subject, text, End::Next)
         }

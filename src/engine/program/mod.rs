@@ -162,6 +162,33 @@ pub struct Chain<'c> {
 }
 
 impl<'c> Chain<'c> {
+    /// The chain of a policy that may deny its subject whatever others let through, with these
+    /// peers or with everybody, and does nothing else; `text` is what is shown of it.
+    fn restricting(
+        policy: PolicyRef,
+        subject: PodSet<'c>,
+        text: Span,
+        peers: Option<Vec<Peer<'c>>>,
+    ) -> Self {
+        let rule = Rule {
+            origin: Origin {
+                index: 0,
+                rule: RuleRef::Unread(text),
+            },
+            action: Action::Deny,
+            peers,
+            ports: None,
+            is_opaque: false,
+        };
+        Self {
+            policy,
+            subject,
+            is_subject_known: false,
+            rules: vec![rule],
+            end: End::Next,
+        }
+    }
+
     /// The chain of a policy that cannot be judged: it may do anything to its subject, if that
     /// is its subject.
     fn unread(policy: PolicyRef, subject: PodSet<'c>, text: Span, end: End) -> Self {

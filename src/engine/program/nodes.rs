@@ -5,10 +5,7 @@
 
 use super::condition::Condition;
 use super::identity::Entity;
-use super::{
-    Action, Chain, End, HostNetwork, Matcher, NamespaceSet, Origin, Peer, PeerRef, PodSet,
-    PolicyRef, Rule, RuleRef, Stage,
-};
+use super::{Chain, HostNetwork, Matcher, NamespaceSet, Peer, PeerRef, PodSet, PolicyRef, Stage};
 use crate::cluster::{Cluster, Cni, PluginPolicyId};
 use crate::engine::addresses::{AddressRange, merge_ranges};
 use crate::k8s::{Direction, PluginSpec};
@@ -39,7 +36,7 @@ pub(super) fn add_guard<'c>(
     text: Span,
     direction: Direction,
 ) {
-    let chain = chain(policy, pods_on_nodes(), text, None);
+    let chain = Chain::restricting(policy, pods_on_nodes(), text, None);
     stage.chains.get_mut(direction).push(chain);
 }
 
@@ -56,7 +53,7 @@ pub(super) fn add_guard_of_others<'c>(
         origin: PeerRef::Nodes,
         matcher: nodes(cluster),
     };
-    let chain = chain(policy, all_pods(), text, Some(vec![peer]));
+    let chain = Chain::restricting(policy, all_pods(), text, Some(vec![peer]));
     let others = match direction {
         Direction::Ingress => Direction::Egress,
         Direction::Egress => Direction::Ingress,
@@ -98,28 +95,4 @@ fn nodes<'c>(cluster: &Cluster) -> Matcher<'c> {
     let addresses = cluster.nodes().iter().flat_map(|node| &node.addresses);
     let addresses = addresses.copied().map(AddressRange::from);
     Matcher::Outside(merge_ranges(ranges.chain(addresses).collect()))
-}
-
-fn chain<'c>(
-    policy: PolicyRef,
-    subject: PodSet<'c>,
-    text: Span,
-    peers: Option<Vec<Peer<'c>>>,
-) -> Chain<'c> {
-    Chain {
-        policy,
-        subject,
-        is_subject_known: false,
-        rules: vec![Rule {
-            origin: Origin {
-                index: 0,
-                rule: RuleRef::Unread(text),
-            },
-            action: Action::Deny,
-            peers,
-            ports: None,
-            is_opaque: false,
-        }],
-        end: End::Next,
-    }
 }

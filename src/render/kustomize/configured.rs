@@ -12,9 +12,10 @@ use crate::render::value::Value;
 impl<'t> Kustomize<'t, '_> {
     /// Adds the files of `configurations` and `crds` to the lists of fields.
     pub(super) fn configure(&self, kustomization: &Kustomization<'t>, all: &mut Accumulated<'t>) {
+        let Self { library, .. } = self;
         let read = |path: &Value<'t>| -> Result<Vec<Value<'t>>, Fault> {
             let text = path.text().unwrap_or_default();
-            let found = objects::values_of_file(self.library, &kustomization.path(text));
+            let found = objects::values_of_file(library, &kustomization.path(text));
             found.unwrap_or_else(|| {
                 Err(Fault::error(
                     path.span(),
