@@ -71,7 +71,7 @@ module completions {
     --quiet(-q)               # Print only what was asked for, and errors
     --verbose(-v)             # Also print what was skipped
     --help(-h)                # Print help (see more with '--help')
-    ...paths: path            # Files, directories or `-` for standard input
+    ...paths: path            # Files, directories, `-` for standard input, or `git:REV[:PATH]`
   ]
 
   def "nu-complete npcheck reach expect" [] {
@@ -107,7 +107,7 @@ module completions {
     --help(-h)                # Print help (see more with '--help')
     from: string@"nu-complete npcheck"              # Who opens the connection
     to: string@"nu-complete npcheck"                # The destination
-    ...paths: path            # Files, directories or `-` for standard input
+    ...paths: path            # Files, directories, `-` for standard input, or `git:REV[:PATH]`
   ]
 
   def "nu-complete npcheck diff fail_on" [] {
@@ -180,7 +180,7 @@ module completions {
     --quiet(-q)               # Print only what was asked for, and errors
     --verbose(-v)             # Also print what was skipped
     --help(-h)                # Print help (see more with '--help')
-    ...paths: path            # Files, directories or `-` for standard input
+    ...paths: path            # Files, directories, `-` for standard input, or `git:REV[:PATH]`
   ]
 
   def "nu-complete npcheck paths render" [] {
@@ -212,7 +212,7 @@ module completions {
     --help(-h)                # Print help (see more with '--help')
     from: string@"nu-complete npcheck"              # Where paths begin: a workload, labels, `internet`, an address
     to?: string@"nu-complete npcheck"               # Where they end; everywhere if left out
-    ...paths: path            # Files, directories or `-` for standard input
+    ...paths: path            # Files, directories, `-` for standard input, or `git:REV[:PATH]`
   ]
 
   def "nu-complete npcheck exposure fail_on" [] {
@@ -243,7 +243,7 @@ module completions {
     --quiet(-q)               # Print only what was asked for, and errors
     --verbose(-v)             # Also print what was skipped
     --help(-h)                # Print help (see more with '--help')
-    ...paths: path            # Files, directories or `-` for standard input
+    ...paths: path            # Files, directories, `-` for standard input, or `git:REV[:PATH]`
   ]
 
   def "nu-complete npcheck graph by" [] {
@@ -279,7 +279,7 @@ module completions {
     --quiet(-q)               # Print only what was asked for, and errors
     --verbose(-v)             # Also print what was skipped
     --help(-h)                # Print help (see more with '--help')
-    ...paths: path            # Files, directories or `-` for standard input
+    ...paths: path            # Files, directories, `-` for standard input, or `git:REV[:PATH]`
   ]
 
   def "nu-complete npcheck explain color" [] {
@@ -314,7 +314,7 @@ module completions {
     --quiet(-q)               # Print only what was asked for, and errors
     --verbose(-v)             # Also print what was skipped
     --help(-h)                # Print help (see more with '--help')
-    ...paths: path            # Files, directories or `-` for standard input
+    ...paths: path            # Files, directories, `-` for standard input, or `git:REV[:PATH]`
   ]
 
   def "nu-complete npcheck config render" [] {
@@ -363,7 +363,7 @@ module completions {
     --quiet(-q)               # Print only what was asked for, and errors
     --verbose(-v)             # Also print what was skipped
     --help(-h)                # Print help (see more with '--help')
-    ...paths: path            # Files, directories or `-` for standard input
+    ...paths: path            # Files, directories, `-` for standard input, or `git:REV[:PATH]`
   ]
 
   def "nu-complete npcheck render color" [] {

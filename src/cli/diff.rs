@@ -141,7 +141,7 @@ pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outc
     let Ok(configuration) = Configuration::load(&options.clusters, terminal) else {
         return Ok(Outcome::Incomplete);
     };
-    let states = match state::read(&options.asked()) {
+    let states = match state::read(&options.asked(), options.clusters.rendering()) {
         Ok(states) => states,
         Err((name, message)) => {
             terminal.complain(&name, &message);
@@ -267,7 +267,7 @@ pub(super) fn moves(
         after: Some(after),
         ..Asked::default()
     };
-    let states = state::read(&asked);
+    let states = state::read(&asked, options.rendering());
     let states = states.map_err(|(name, message)| format!("{name}: {message}"))?;
     let path_of = stripped(configuration.path_of(), &states.roots);
     let inputs = Input::of_states(states.loaded, [&configuration; 2], path_of);

@@ -11,8 +11,8 @@ use super::exit::Outcome;
 use super::input::Input;
 use super::replace::replace;
 use super::terminal::Terminal;
-use crate::config::{FILE_NAME, FILE_NAMES};
-use crate::load::{self, Limits, OwnFile};
+use crate::config::{FILE_NAME, FILE_NAMES, Rendering};
+use crate::load::{self, Limits, OwnFile, Tree};
 use crate::output::Escaped;
 use crate::workspace::Keep;
 use clap::{Args, ValueEnum};
@@ -74,7 +74,10 @@ pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outc
     }
     let paths = &options.paths.paths;
     let mut loaded = load::load(paths, &mut io::stdin().lock(), &Limits::default());
-    super::wanted::add_wanted(&mut loaded, paths);
+    let state = (&Tree::Disk, None);
+    if let Err(error) = super::wanted::complete(&mut loaded, Rendering::Auto, paths, state) {
+        terminal.complain("git", &error.to_string());
+    }
     let (input, _) = Input::of(loaded, &Configuration::default(), Keep::Clusters);
     input.report_problems(terminal);
     if input.is_empty() {

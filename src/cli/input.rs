@@ -3,14 +3,18 @@
 //! Refuses to know what a command does with the clusters.
 
 use super::Paths;
-use super::configuration::{ClusterOptions, Configuration, StagedOptions, Unusable};
+use super::configuration::{
+    ClusterOptions, Configuration, HELM_READS_THE_DISK, StagedOptions, Unusable,
+};
 use super::exit::Outcome;
 use super::gaps::Gaps;
+use super::of_revision::Asked;
 use super::target::{self, Target};
 use super::terminal::{Terminal, Verbosity};
+use crate::config::Rendering;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::k8s::{Document, Opacity, Outcome as Became, WorkloadKind};
-use crate::load::{self, Limits, Listing, Loaded, ProblemKind, SkipReason};
+use crate::load::{self, Limits, Listing, Loaded, ProblemKind, SkipReason, Tree};
 use crate::manifest::Focus;
 use crate::output::{Escaped, Problem, RepositoryRoot, Summary, count, not_judged_lines};
 use crate::progress;
@@ -19,6 +23,7 @@ use crate::source::{self, SourceId};
 use crate::workspace::{ClusterView, Keep, PathOf, Texts, Workspace};
 use std::collections::BTreeSet;
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// What is done with clusters, for a person who waits.
@@ -48,13 +53,12 @@ impl Input {
         options: &ClusterOptions,
         terminal: &mut Terminal,
     ) -> Result<Self, Unusable> {
-        let configuration = Configuration::load(options, terminal)?;
-        Self::read_with(
-            Focus::EVERYTHING,
-            paths,
-            (options, &configuration),
-            terminal,
-        )
+        let asked = asked(paths, terminal)?;
+        let tree = tree(&asked, terminal)?;
+        let configuration = Configuration::of(options, &tree, terminal)?;
+        let state = (&tree, asked.paths.as_slice());
+        let clusters = (options, &configuration);
+        Self::read_with(Focus::EVERYTHING, state, clusters, terminal)
     }
 
     /// Reads what a question about clusters is put to, for a command that writes to these
@@ -100,8 +104,11 @@ impl Input {
         (options, staged): (&ClusterOptions, StagedOptions),
         terminal: &mut Terminal,
     ) -> Result<Self, Unusable> {
-        let configuration = Configuration::load(options, terminal)?.with_staged(staged);
-        let input = Self::read_with(focus, paths, (options, &configuration), terminal)?;
+        let asked = asked(paths, terminal)?;
+        let tree = tree(&asked, terminal)?;
+        let configuration = Configuration::of(options, &tree, terminal)?.with_staged(staged);
+        let state = (&tree, asked.paths.as_slice());
+        let input = Self::read_with(focus, state, (options, &configuration), terminal)?;
         input.report_staged(staged, terminal);
         Ok(input)
     }
@@ -119,13 +126,25 @@ impl Input {
 
     fn read_with(
         focus: &Focus,
-        paths: &Paths,
+        (tree, paths): (&Tree<'_>, &[PathBuf]),
         (options, configuration): (&ClusterOptions, &Configuration),
         terminal: &mut Terminal,
     ) -> Result<Self, Unusable> {
-        let mut loaded = load::load(&paths.paths, &mut io::stdin().lock(), &Limits::default());
         let rendering = configuration.config.rendering;
-        super::wanted::complete(&mut loaded, rendering, &paths.paths);
+        if rendering == Rendering::Helm && tree.of_git().is_some() {
+            terminal.complain("--helm", HELM_READS_THE_DISK);
+            return Err(Unusable);
+        }
+        let stdin = &mut io::stdin().lock();
+        let loaded = tree.load(paths, stdin, None, &Limits::default());
+        let completed = loaded.and_then(|mut loaded| {
+            super::wanted::complete(&mut loaded, rendering, paths, (tree, None))?;
+            Ok(loaded)
+        });
+        let loaded = completed.map_err(|error| {
+            terminal.complain("git", &error.to_string());
+            Unusable
+        })?;
         let (input, _) = Self::of_focus(focus, Keep::Clusters, loaded, configuration);
         input.only(options, terminal)
     }
@@ -380,6 +399,22 @@ impl Input {
             }
         }
     }
+}
+
+/// The state that the paths name. Says so if there is none.
+fn asked(paths: &Paths, terminal: &mut Terminal) -> Result<Asked, Unusable> {
+    Asked::of(paths).map_err(|(name, message)| {
+        terminal.complain(&name, &message);
+        Unusable
+    })
+}
+
+/// The files of the state. Says so if git fails.
+fn tree<'a>(asked: &'a Asked, terminal: &mut Terminal) -> Result<Tree<'a>, Unusable> {
+    asked.tree().map_err(|error| {
+        terminal.complain("git", &error.to_string());
+        Unusable
+    })
 }
 
 /// The clusters, for as long as the process runs: it gives the memory back as a whole, where

@@ -10,6 +10,7 @@ use super::exit::Outcome;
 use super::fixes;
 use super::input::{Input, repository_root};
 use super::known_findings::{KnownFindings, LeftOut};
+use super::of_revision::Asked;
 use super::selection::{SelectionOptions, SeverityOption};
 use super::states::{StateOptions, States};
 use super::target::{self, Target};
@@ -130,11 +131,34 @@ impl Options {
         };
         Some((option, mistake.to_owned()))
     }
+
+    /// What is wrong with the options where a commit is looked at, with what it is told under.
+    fn mistake_of(&self, asked: &Asked) -> Option<(String, &'static str)> {
+        let name = format!("git:{}", asked.revision()?.name);
+        let mistake = match () {
+            () if self.states.is_staged() => "--staged looks at another state: leave one out",
+            () if self.fixing().is_some() => "fixes go to files, not to a commit",
+            () if self.clusters.rendering() == Rendering::Helm => HELM_READS_THE_DISK,
+            () => return None,
+        };
+        Some((name, mistake))
+    }
 }
 
 pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outcome> {
     if let Some((name, mistake)) = options.mistake() {
         terminal.complain(name, &mistake);
+        return Ok(Outcome::Incomplete);
+    }
+    let asked = match Asked::of(&options.paths) {
+        Ok(asked) => asked,
+        Err((name, mistake)) => {
+            terminal.complain(&name, &mistake);
+            return Ok(Outcome::Incomplete);
+        }
+    };
+    if let Some((name, mistake)) = options.mistake_of(&asked) {
+        terminal.complain(&name, mistake);
         return Ok(Outcome::Incomplete);
     }
     let states = &options.states;
@@ -147,8 +171,8 @@ pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outc
     };
     let own = [&options.clusters.configuration.config, &options.baseline];
     let own: Vec<&PathBuf> = own.into_iter().flatten().collect();
-    match states.open(repository.as_ref(), &options.paths.paths, &own) {
-        Ok(Some(states)) => lint(options, &states, terminal),
+    match states.open(repository.as_ref(), &asked, &own) {
+        Ok(Some(states)) => lint(options, &asked, &states, terminal),
         Ok(None) => report_unchanged(options, terminal),
         Err(error) => {
             states.complain(&error, terminal);
@@ -157,7 +181,12 @@ pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outc
     }
 }
 
-fn lint(options: &Options, states: &States<'_>, terminal: &mut Terminal) -> io::Result<Outcome> {
+fn lint(
+    options: &Options,
+    asked: &Asked,
+    states: &States<'_>,
+    terminal: &mut Terminal,
+) -> io::Result<Outcome> {
     let Ok(mut configuration) = Configuration::of(&options.clusters, &states.now, terminal) else {
         return Ok(Outcome::Incomplete);
     };
@@ -175,18 +204,22 @@ fn lint(options: &Options, states: &States<'_>, terminal: &mut Terminal) -> io::
     let Ok(baseline) = baseline.transpose() else {
         return Ok(Outcome::Incomplete);
     };
-    let (paths, limits) = (&options.paths.paths, Limits::default());
+    let (paths, limits) = (&asked.paths, Limits::default());
     let stdin = &mut io::stdin().lock();
-    let mut loaded = match states.now.load(paths, stdin, states.earlier(), &limits) {
+    let loaded = states.now.load(paths, stdin, states.earlier(), &limits);
+    let completed = loaded.and_then(|mut loaded| {
+        let rendering = configuration.config.rendering;
+        let state = (&states.now, states.earlier());
+        super::wanted::complete(&mut loaded, rendering, paths, state)?;
+        Ok(loaded)
+    });
+    let loaded = match completed {
         Ok(loaded) => loaded,
         Err(error) => {
             options.states.complain(&error, terminal);
             return Ok(Outcome::Incomplete);
         }
     };
-    if !options.states.is_staged() {
-        super::wanted::complete(&mut loaded, configuration.config.rendering, paths);
-    }
     let keep = match options.fixing() {
         Some(_) => Keep::Builds,
         None => Keep::Clusters,

@@ -27,6 +27,7 @@ mod known_findings;
 mod line_diff;
 mod lint;
 pub mod manual;
+mod of_revision;
 mod paths;
 mod port;
 mod reach;
@@ -124,10 +125,12 @@ enum Command {
 /// The manifests that a command looks at.
 #[derive(Clone, Debug, Args)]
 struct Paths {
-    /// Files, directories or `-` for standard input
+    /// Files, directories, `-` for standard input, or `git:REV[:PATH]`
     ///
     /// Directories are walked for `.yaml`, `.yml` and `.json` files (gzip-compressed too),
-    /// without hidden ones and those that `.gitignore` or `.npcheckignore` names.
+    /// without hidden ones and those that `.gitignore` or `.npcheckignore` names. `git:main`
+    /// stands for the current directory as that commit has it, and `git:HEAD~2:k8s` for a path
+    /// from the root of the repository; npcheck.yaml is then that commit's, too.
     #[arg(value_name = "PATH", default_value = ".", value_hint = clap::ValueHint::AnyPath)]
     paths: Vec<PathBuf>,
 }

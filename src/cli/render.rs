@@ -5,7 +5,7 @@
 use super::exit::Outcome;
 use super::terminal::Terminal;
 use crate::config::Rendering;
-use crate::load::{self, Limits};
+use crate::load::{self, Limits, Tree};
 use crate::output::Escaped;
 use crate::render;
 use crate::source::SourceId;
@@ -47,7 +47,11 @@ pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outc
         true => Rendering::Helm,
         false => Rendering::Auto,
     };
-    super::wanted::complete(&mut loaded, rendering, std::slice::from_ref(&options.root));
+    let arguments = std::slice::from_ref(&options.root);
+    let state = (&Tree::Disk, None);
+    if let Err(error) = super::wanted::complete(&mut loaded, rendering, arguments, state) {
+        terminal.complain("git", &error.to_string());
+    }
     for problem in &loaded.now.problems[problems..] {
         let problem = super::input::in_words(problem.clone());
         terminal.complain(&problem.name, &problem.message);

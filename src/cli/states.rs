@@ -4,6 +4,7 @@
 //! Refuses to know what is in them.
 
 use super::complete;
+use super::of_revision::Asked;
 use super::terminal::{Terminal, is_in_hook};
 use crate::load::{GitError, Limits, Repository, Revision, Snapshot, Tree};
 use clap::Args;
@@ -52,16 +53,17 @@ impl StateOptions {
     }
 
     /// Reads what git has. `None` if the index is to be looked at, and nothing that is staged
-    /// touches a file that npcheck reads, be it one of the `arguments` or one of its `own`
+    /// touches a file that npcheck reads, be it one that is `asked` for or one of its `own`
     /// files that the command line names.
     pub(super) fn open<'r>(
         &self,
         repository: Option<&'r Repository>,
-        arguments: &[PathBuf],
+        asked: &'r Asked,
         own: &[&PathBuf],
     ) -> Result<Option<States<'r>>, GitError> {
+        let arguments = &asked.paths;
         let Some(repository) = repository else {
-            let now = Tree::Disk;
+            let now = asked.tree()?;
             return Ok(Some(States { now, before: None }));
         };
         for argument in arguments {
@@ -84,7 +86,7 @@ impl StateOptions {
         }
         let now = match self.staged {
             true => Tree::Git(repository.index(&limits)?),
-            false => Tree::Disk,
+            false => asked.tree()?,
         };
         let before = revision.map(|revision| {
             let tree = repository.tree(&revision, &limits)?;

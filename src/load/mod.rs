@@ -4,6 +4,7 @@
 //! Refuses to know YAML, Kubernetes, and what is printed: a file that cannot be read
 //! is a value with a name, and the others are read all the same.
 
+mod beside;
 mod decode;
 mod disk;
 mod enclosure;
@@ -15,12 +16,13 @@ mod program;
 mod upwards;
 mod walk;
 
-pub use enclosure::Enclosure;
+pub use beside::Beside;
 pub use git::{GitError, Repository, Revision, Snapshot};
 pub use helm::helm_template;
 pub use upwards::{OwnFile, repository_here};
 
 use crate::source::{SourceId, SourceMap};
+use enclosure::Enclosure;
 use gather::Gathered;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -251,6 +253,15 @@ pub enum SkipReason {
     LargeFile,
 }
 
+/// What an argument is that a commit does not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Unfound {
+    /// Nothing: an earlier state need not have all that a later one has.
+    Nothing,
+    /// A problem: somebody has asked for it in this commit.
+    Problem,
+}
+
 /// A state of the files: what the arguments of a command are looked up in.
 #[derive(Debug)]
 pub enum Tree<'r> {
@@ -260,7 +271,16 @@ pub enum Tree<'r> {
     Git(Snapshot<'r>),
 }
 
-impl Tree<'_> {
+impl<'r> Tree<'r> {
+    /// What git has, unless it is the disk.
+    #[must_use]
+    pub fn of_git(&self) -> Option<&Snapshot<'r>> {
+        match self {
+            Self::Disk => None,
+            Self::Git(snapshot) => Some(snapshot),
+        }
+    }
+
     /// Reads every file that the arguments stand for: a file whatever its name, the manifests
     /// below a directory, standard input for `-`. `before` is an earlier state to read, too;
     /// what it does not have is no problem.
@@ -280,10 +300,12 @@ impl Tree<'_> {
     ) -> Result<Loaded, GitError> {
         let now = match self {
             Self::Disk => disk::gather(arguments, stdin, limits),
-            Self::Git(snapshot) => snapshot.gather(arguments, &Gathered::default(), limits)?,
+            Self::Git(snapshot) => {
+                snapshot.gather(arguments, Unfound::Problem, &Gathered::default(), limits)?
+            }
         };
         let before = before
-            .map(|before| before.gather(arguments, &now, limits))
+            .map(|before| before.gather(arguments, Unfound::Nothing, &now, limits))
             .transpose()?;
         Ok(gather::side_by_side(now, before))
     }
@@ -345,15 +367,6 @@ pub fn load(arguments: &[PathBuf], stdin: &mut dyn Read, limits: &Limits) -> Loa
     gather::side_by_side(disk::gather(arguments, stdin, limits), None)
 }
 
-/// Reads those of the paths that are files; the others are passed over without a word.
-#[must_use]
-#[expect(clippy::disallowed_methods, reason = "load is the reader of the disk")]
-pub fn load_files(paths: &[PathBuf], limits: &Limits) -> Loaded {
-    let files = paths.iter().filter(|path| path.is_file());
-    let files: Vec<PathBuf> = files.cloned().collect();
-    load(&files, &mut io::empty(), limits)
-}
-
 /// Reads two states side by side, each with arguments of its own. Standard input may be one
 /// of them.
 ///
@@ -368,7 +381,7 @@ pub fn load_both(
 ) -> Result<Loaded, GitError> {
     let mut gather = |(tree, arguments): (&Tree<'_>, &[PathBuf]), already: &Gathered| match tree {
         Tree::Disk => Ok(disk::gather(arguments, stdin, limits)),
-        Tree::Git(snapshot) => snapshot.gather(arguments, already, limits),
+        Tree::Git(snapshot) => snapshot.gather(arguments, Unfound::Nothing, already, limits),
     };
     let now = gather(after, &Gathered::default())?;
     let before = gather(before, &now)?;

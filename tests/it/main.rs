@@ -52,6 +52,7 @@ mod limits;
 mod linting;
 mod lost_flows;
 mod not_taken;
+mod of_revision;
 mod other_tools;
 mod packaging;
 mod paths;

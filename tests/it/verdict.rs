@@ -15,7 +15,7 @@ use rayon::prelude::*;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-const CLUSTERS: u64 = 1_000;
+const CLUSTERS: u64 = 400;
 
 #[test]
 fn an_explanation_accounts_for_every_connection() {
@@ -161,7 +161,7 @@ fn doubt_is_where_the_labels_of_a_missing_namespace_decide() {
         .into_par_iter()
         .map(compare_with_worlds)
         .sum();
-    assert!(doubted > 75, "only {doubted} pairs were in doubt");
+    assert!(doubted > 30, "only {doubted} pairs were in doubt");
 }
 
 /// Declares every missing namespace with all labels that it may have, and returns how many

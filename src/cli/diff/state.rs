@@ -3,7 +3,10 @@
 //!
 //! Refuses to know what is in them.
 
-use crate::load::{GitError, Limits, Loaded, Repository, STDIN_ARGUMENT, Tree, load_both};
+use crate::cli::of_revision::OfRevision;
+use crate::cli::wanted;
+use crate::config::Rendering;
+use crate::load::{Beside, GitError, Limits, Loaded, Repository, STDIN_ARGUMENT, Tree, load_both};
 use std::io;
 use std::path::PathBuf;
 
@@ -37,13 +40,8 @@ pub(super) struct States {
 impl Spec {
     /// `git:REV[:PATH]`, `-`, or a path.
     fn parse(text: &str) -> Self {
-        match text.strip_prefix("git:") {
-            Some(rest) => match rest.split_once(':') {
-                Some((revision, path)) => {
-                    Self::Revision(revision.to_owned(), Some(PathBuf::from(path)))
-                }
-                None => Self::Revision(rest.to_owned(), None),
-            },
+        match OfRevision::parse(text) {
+            Some(OfRevision { revision, path }) => Self::Revision(revision, path),
             None => Self::Disk(PathBuf::from(text)),
         }
     }
@@ -83,8 +81,8 @@ pub(super) struct Asked<'a> {
 /// Why the states cannot be read: the argument that it is about, and what is wrong.
 pub(super) type Unreadable = (String, String);
 
-/// Reads both states.
-pub(super) fn read(asked: &Asked<'_>) -> Result<States, Unreadable> {
+/// Reads both states, with what is built of them.
+pub(super) fn read(asked: &Asked<'_>, rendering: Rendering) -> Result<States, Unreadable> {
     let [before, after] = specs(asked)?;
     let git = |error: GitError| ("git".to_owned(), error.to_string());
     let needs_git = before.needs_git() || after.needs_git();
@@ -119,7 +117,7 @@ pub(super) fn read(asked: &Asked<'_>) -> Result<States, Unreadable> {
     };
     let trees = [tree(&before).map_err(git)?, tree(&after).map_err(git)?];
     let [old, new] = [0, 1].map(|time| (&trees[time], std::slice::from_ref(&paths[time])));
-    let loaded = load_both(old, new, &mut io::stdin().lock(), &limits).map_err(git)?;
+    let mut loaded = load_both(old, new, &mut io::stdin().lock(), &limits).map_err(git)?;
     let listings = [loaded.before.as_ref(), Some(&loaded.now)];
     for (spec, listing) in [&before, &after].into_iter().zip(listings) {
         let is_empty = listing.is_none_or(|listing| listing.files.is_empty());
@@ -130,6 +128,12 @@ pub(super) fn read(asked: &Asked<'_>) -> Result<States, Unreadable> {
                 reason.to_owned(),
             ));
         }
+    }
+    if rendering != Rendering::Off {
+        let [mut old, mut new] =
+            [0, 1].map(|time| Beside::new(trees[time].of_git(), &paths[time..=time]));
+        wanted::add_wanted_before(&mut loaded, &mut old).map_err(git)?;
+        wanted::add_wanted(&mut loaded, &mut new).map_err(git)?;
     }
     let prefix = match &before {
         Spec::Revision(revision, _) => format!("git:{revision}:"),

@@ -8,7 +8,7 @@ use super::ignored::{IgnoreFiles, Walk};
 use super::path::{RepoPath, shown};
 use super::snapshot::{Entry, Kept, Kind, Snapshot};
 use crate::load::walk::{Found, name, nearest_name};
-use crate::load::{Candidate, Limits, Origin, Problem, ProblemKind, SkipReason, Skipped};
+use crate::load::{Candidate, Limits, Origin, Problem, ProblemKind, SkipReason, Skipped, Unfound};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
@@ -19,11 +19,13 @@ const LONGEST: usize = 4096;
 pub(super) fn find(
     snapshot: &Snapshot<'_>,
     arguments: &[PathBuf],
+    unfound: Unfound,
     limits: &Limits,
 ) -> Result<Found, GitError> {
     let mut finder = Finder {
         snapshot,
         ignore_files: IgnoreFiles::read(snapshot)?,
+        unfound,
         limits,
         found: Found::default(),
         seen: HashSet::new(),
@@ -40,6 +42,7 @@ pub(super) fn find(
 struct Finder<'f> {
     snapshot: &'f Snapshot<'f>,
     ignore_files: IgnoreFiles,
+    unfound: Unfound,
     limits: &'f Limits,
     found: Found,
     /// The files that are candidates already.
@@ -124,10 +127,15 @@ impl Finder<'_> {
         });
     }
 
-    /// What an earlier commit does not have is nothing; what the index does not have, but
-    /// for a directory without files that git knows, nobody can have meant.
+    /// What the index does not have, but for a directory without files that git knows, nobody
+    /// can have meant.
     fn add_missing(&mut self, argument: &Path, place: &RepoPath) {
-        if self.snapshot.kept == Kept::Commit || is_directory(argument) {
+        let is_of_index = self.snapshot.kept == Kept::Index;
+        let is_nothing = match is_of_index {
+            true => is_directory(argument),
+            false => self.unfound == Unfound::Nothing,
+        };
+        if is_nothing {
             return;
         }
         let directory = place.parent().unwrap_or(RepoPath::new(b""));
@@ -139,7 +147,11 @@ impl Finder<'_> {
         });
         let similar = nearest_name(&wanted, names);
         let similar = similar.map(|similar| name(&argument.with_file_name(similar)));
-        self.add_problem(name(argument), ProblemKind::NotStaged { similar });
+        let problem = match is_of_index {
+            true => ProblemKind::NotStaged { similar },
+            false => ProblemKind::NotFound { similar },
+        };
+        self.add_problem(name(argument), problem);
     }
 
     fn leads_to_directory(&self, link: &Entry) -> Result<bool, GitError> {

@@ -8,7 +8,8 @@ use super::{GitError, ObjectId, Repository, blobs, find};
 use crate::load::gather::Gathered;
 use crate::load::program::Taken;
 use crate::load::walk::Found;
-use crate::load::{Limits, Origin, OwnFile, Problem, ProblemKind};
+use crate::load::{Limits, Origin, OwnFile, Problem, ProblemKind, Unfound};
+use crate::source::Absence;
 use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
 use std::io::{self, BufRead};
@@ -92,10 +93,11 @@ impl<'r> Snapshot<'r> {
     pub(in crate::load) fn gather(
         &self,
         arguments: &[PathBuf],
+        unfound: Unfound,
         already: &Gathered,
         limits: &Limits,
     ) -> Result<Gathered, GitError> {
-        let mut found = find::find(self, arguments, limits)?;
+        let mut found = find::find(self, arguments, unfound, limits)?;
         let limits = &Limits {
             file_bytes: limits.file_bytes.min(limits.git_file_bytes),
             total_bytes: limits.total_bytes.min(limits.git_total_bytes),
@@ -138,12 +140,49 @@ impl<'r> Snapshot<'r> {
         Ok(Gathered::new(found, texts))
     }
 
+    /// Reads those of the paths that git has as files.
+    pub(in crate::load) fn gather_files(
+        &self,
+        paths: &[PathBuf],
+        limits: &Limits,
+    ) -> Result<Gathered, GitError> {
+        let mut files = Vec::new();
+        for path in paths {
+            let found = self.place(path)?;
+            let entry = found.and_then(|place| self.entry(&place));
+            if entry.is_some_and(|entry| entry.kind == Kind::File) {
+                files.push(path.clone());
+            }
+        }
+        match files.is_empty() {
+            true => Ok(Gathered::default()),
+            false => self.gather(&files, Unfound::Nothing, &Gathered::default(), limits),
+        }
+    }
+
+    /// Why git has nothing at a path. `None` if it has something there.
+    pub(in crate::load) fn absence(&self, path: &Path) -> Result<Option<Absence>, GitError> {
+        if self.repository.path_of(path).is_none() {
+            return Ok(Some(Absence::Refused));
+        }
+        let is_there = |place: &RepoPath| self.entry(place).is_some() || self.has_below(place);
+        let place = self.place(path)?;
+        Ok((!place.is_some_and(|place| is_there(&place))).then_some(Absence::Missing))
+    }
+
+    /// The place of a path without links; `None` if it leads out of the repository, or nowhere.
+    fn place(&self, path: &Path) -> Result<Option<RepoPath>, GitError> {
+        let place = self.repository.path_of(path);
+        place.map_or(Ok(None), |place| self.resolve(&place))
+    }
+
+    fn has_below(&self, directory: &RepoPath) -> bool {
+        !self.below(directory).is_empty()
+    }
+
     /// What git has of a file that the user names; `None` if it does not have it.
     pub(in crate::load) fn own_file(&self, path: &Path) -> Result<Option<OwnFile>, GitError> {
-        let Some(place) = self.repository.path_of(path) else {
-            return Ok(None);
-        };
-        let Some(entry) = self.resolve(&place)?.and_then(|place| self.entry(&place)) else {
+        let Some(entry) = self.place(path)?.and_then(|place| self.entry(&place)) else {
             return Ok(None);
         };
         if entry.kind == Kind::Unmerged {
