@@ -27,6 +27,15 @@ fn tree(name: &str) -> PathBuf {
     directory
 }
 
+/// Tests of which the first holds in `dev` only.
+const TESTS: &str = "\
+tests:
+  - name: web talks to the catalog
+    allow: {from: shop/web, to: shop/catalog, ports: [8080]}
+  - name: the internet does not
+    deny: {from: internet, to: shop/catalog}
+";
+
 /// What a run printed, without what tells a tree of several clusters from one.
 fn answer(run: &Run) -> String {
     let Ok(mut value) = serde_json::from_str::<Value>(&run.stdout) else {
@@ -61,20 +70,56 @@ fn each_cluster_of_a_tree_answers_as_if_it_were_alone() {
         ],
         &["graph", "-o", "json-lines"],
         &["graph", "-o", "csv"],
+        &["paths", "shop/web", "shop/catalog"],
+        &["exposure", "-o", "json"],
+        &["exposure"],
+        &["test", "-o", "json"],
         &["files", "-q"],
     ];
+    write(&directory, "npcheck-tests.yaml", TESTS);
     for command in commands {
         for cluster in ["dev", "prod"] {
             let alone = run(&directory, &[command, &[cluster][..]].concat());
             let among = run(&directory, &[command, &["--cluster", cluster][..]].concat());
-            // The last line of `files` counts all that was read.
+            // `files` shows the tests as well, and its last line counts all that was read.
             let lines = |run: &Run| match command[0] {
-                "files" => run.stdout.lines().take(4).collect::<Vec<_>>().join("\n"),
+                "files" => {
+                    let lines = run.stdout.lines();
+                    let lines = lines.skip_while(|line| !line.starts_with(cluster));
+                    lines.take(4).collect::<Vec<_>>().join("\n")
+                }
                 _ => answer(run),
             };
             assert_eq!(lines(&alone), lines(&among), "{command:?} {cluster}");
             assert_eq!(alone.status, among.status, "{command:?} {cluster}");
         }
+    }
+}
+
+#[test]
+fn a_change_of_a_tree_is_that_of_its_clusters() {
+    let directory = scratch("environments-diff");
+    for (state, labels) in [("before", ["web", "webb"]), ("after", ["other", "web"])] {
+        for (cluster, label) in ["dev", "prod"].iter().zip(labels) {
+            write(
+                &directory,
+                &format!("{state}/{cluster}/shop.yaml"),
+                environment(label),
+            );
+        }
+    }
+    for (cluster, change) in [("dev", "closes"), ("prod", "opens")] {
+        let states = ["before", "after"].map(|state| format!("{state}/{cluster}"));
+        let alone = run(&directory, &["diff", &states[0], &states[1]]);
+        let among = run(
+            &directory,
+            &["diff", "before", "after", "--cluster", cluster],
+        );
+        // The first line names the states.
+        let changes = |run: &Run| run.stdout.lines().skip(1).collect::<Vec<_>>().join("\n");
+        assert!(alone.stdout.contains(change), "{alone:?}");
+        assert_eq!(changes(&alone), changes(&among), "{cluster}");
+        assert_eq!(alone.status, among.status, "{cluster}");
     }
 }
 

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Every YAML file below a directory, in order.
-fn manifests(directory: &Path, found: &mut Vec<PathBuf>) {
+pub(crate) fn manifests(directory: &Path, found: &mut Vec<PathBuf>) {
     let entries = fs::read_dir(directory).expect("it is readable");
     let mut paths: Vec<PathBuf> = entries
         .map(|entry| entry.expect("it is readable").path())

@@ -1,8 +1,11 @@
 //! Holds what is packed and published to the program: versions agree, every action of a
 //! workflow is pinned, and the hooks are what the documentation says.
 
+use super::fixing::manifests;
 use super::program::root;
+use std::collections::BTreeSet;
 use std::fs;
+use std::process::Command;
 
 fn read(name: &str) -> String {
     fs::read_to_string(root().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
@@ -33,6 +36,31 @@ fn every_package_has_the_version_of_the_program() {
         newest == "## [Unreleased]" || newest.starts_with(&format!("## [{version}]")),
         "the changelog starts with {newest}"
     );
+}
+
+#[test]
+fn the_package_has_what_its_tests_read() {
+    let listed = Command::new(env!("CARGO"))
+        .args([
+            "package",
+            "--list",
+            "--allow-dirty",
+            "--offline",
+            "--locked",
+        ])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    assert!(listed.status.success(), "{listed:?}");
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    let packed: BTreeSet<&str> = listed.lines().collect();
+    let mut files = Vec::new();
+    manifests(&root().join("tests/fixtures"), &mut files);
+    assert!(files.len() > 200, "only {} manifests", files.len());
+    for file in files {
+        let name = file.strip_prefix(root()).unwrap().to_string_lossy();
+        assert!(packed.contains(&*name), "{name} is not in the package");
+    }
 }
 
 #[test]
