@@ -46,6 +46,8 @@ module completions {
 
   # Find mistakes and risks in policies
   export extern "npcheck lint" [
+    --hidden                  # Read hidden files and directories, too
+    --no-ignore               # Read what .gitignore, .ignore and .npcheckignore name, too
     --output(-o): string@"nu-complete npcheck"      # How to show findings, and where: full, concise, json, sarif, github, gitlab, junit or markdown; repeatable
     --fail-on: string@"nu-complete npcheck lint fail_on" # The lowest severity that makes the run fail
     --exit-zero               # Exit with 0 even if there are findings
@@ -88,6 +90,8 @@ module completions {
 
   # Ask whether one end can talk to another, and why (not)
   export extern "npcheck reach" [
+    --hidden                  # Read hidden files and directories, too
+    --no-ignore               # Read what .gitignore, .ignore and .npcheckignore name, too
     --port(-p): string@"nu-complete npcheck"        # A port of the destination: 8080, 53/udp, http, 8000-8100; all ports if omitted
     --namespace(-n): string@"nu-complete npcheck"   # The namespace of names without one
     --output(-o): string@"nu-complete npcheck"      # How to show the answer, and where: text or json; repeatable
@@ -138,6 +142,8 @@ module completions {
     --fail-on: string@"nu-complete npcheck diff fail_on" # What makes the run exit with 1
     --expect: string@"nu-complete npcheck diff expect" # Succeed if connectivity is as said
     --output(-o): string@"nu-complete npcheck"      # How to show it, and where: text, json, markdown, github, csv, dot, mermaid or html; repeatable
+    --hidden                  # Read hidden files and directories, too
+    --no-ignore               # Read what .gitignore, .ignore and .npcheckignore name, too
     --config: path            # The configuration file; by default the nearest npcheck.yaml, here or in a directory above
     --no-config               # Ignore npcheck.yaml
     --cluster: string@"nu-complete npcheck"         # Look at one cluster of a tree that holds several: a scope of the configuration, or a directory
@@ -164,6 +170,8 @@ module completions {
 
   # Check expected flows, from npcheck-tests.yaml
   export extern "npcheck test" [
+    --hidden                  # Read hidden files and directories, too
+    --no-ignore               # Read what .gitignore, .ignore and .npcheckignore name, too
     --tests: path             # A file with expected flows, of npcheck or of netassert; repeatable
     --filter: string@"nu-complete npcheck"          # Only tests whose name has this text in it
     --write                   # Print drafts of tests for what is allowed today, and check nothing
@@ -193,6 +201,8 @@ module completions {
 
   # Show how one end can get to another, hop by hop
   export extern "npcheck paths" [
+    --hidden                  # Read hidden files and directories, too
+    --no-ignore               # Read what .gitignore, .ignore and .npcheckignore name, too
     --port(-p): string@"nu-complete npcheck"        # A port that the last hop has to open: 8080, 53/udp, http
     --namespace(-n): string@"nu-complete npcheck"   # The namespace of names without one
     --hops: string@"nu-complete npcheck"            # Only paths of at most this many hops
@@ -229,6 +239,8 @@ module completions {
 
   # Show what each workload is open to
   export extern "npcheck exposure" [
+    --hidden                  # Read hidden files and directories, too
+    --no-ignore               # Read what .gitignore, .ignore and .npcheckignore name, too
     --namespace(-n): string@"nu-complete npcheck"   # Only workloads of this namespace
     --fail-on: string@"nu-complete npcheck exposure fail_on" # What makes the run exit with 1
     --output(-o): string@"nu-complete npcheck"      # How to show it, and where: text, json, csv or markdown; repeatable
@@ -260,6 +272,8 @@ module completions {
 
   # Print everything that can connect, or a part of it
   export extern "npcheck graph" [
+    --hidden                  # Read hidden files and directories, too
+    --no-ignore               # Read what .gitignore, .ignore and .npcheckignore name, too
     --namespace(-n): string@"nu-complete npcheck"   # Only flows with an end in this namespace
     --from: string@"nu-complete npcheck"            # Only flows from these ends
     --to: string@"nu-complete npcheck"              # Only flows to these ends
@@ -306,6 +320,8 @@ module completions {
 
   # Write an npcheck.yaml for the manifests here
   export extern "npcheck init" [
+    --hidden                  # Read hidden files and directories, too
+    --no-ignore               # Read what .gitignore, .ignore and .npcheckignore name, too
     --hook                    # Write .pre-commit-config.yaml, too
     --ci: string@"nu-complete npcheck init ci" # Write a job for this CI system, too
     --force                   # Overwrite the files of npcheck that are there
@@ -327,6 +343,8 @@ module completions {
 
   # Show the configuration that is in force, and where it comes from
   export extern "npcheck config" [
+    --hidden                  # Read hidden files and directories, too
+    --no-ignore               # Read what .gitignore, .ignore and .npcheckignore name, too
     --config: path            # The configuration file; by default the nearest npcheck.yaml, here or in a directory above
     --no-config               # Ignore npcheck.yaml
     --cluster: string@"nu-complete npcheck"         # Look at one cluster of a tree that holds several: a scope of the configuration, or a directory
@@ -338,7 +356,7 @@ module completions {
     --quiet(-q)               # Print only what was asked for, and errors
     --verbose(-v)             # Also print what was skipped
     --help(-h)                # Print help (see more with '--help')
-    ...paths: path            # Manifests to recognise the platform by: files, directories, or - for standard input
+    ...paths: path            # Manifests to recognise the platform by: files, directories, - for standard input, or git:REV[:PATH]
   ]
 
   def "nu-complete npcheck files render" [] {
@@ -351,6 +369,8 @@ module completions {
 
   # Show what is read, what each document becomes, and what is skipped and why
   export extern "npcheck files" [
+    --hidden                  # Read hidden files and directories, too
+    --no-ignore               # Read what .gitignore, .ignore and .npcheckignore name, too
     --config: path            # The configuration file; by default the nearest npcheck.yaml, here or in a directory above
     --no-config               # Ignore npcheck.yaml
     --cluster: string@"nu-complete npcheck"         # Look at one cluster of a tree that holds several: a scope of the configuration, or a directory

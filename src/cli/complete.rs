@@ -36,6 +36,8 @@ const LIMITS: Limits = Limits {
     entries: 10_000,
     gzip_ratio: 200,
     gzip_floor: 16 << 20,
+    hidden: false,
+    ignored: false,
 };
 
 /// What may be typed, each with a word on what it is.

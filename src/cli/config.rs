@@ -2,11 +2,11 @@
 //!
 //! Refuses to know what any of it does.
 
-use super::Paths;
 use super::configuration::{ClusterOptions, Configuration};
 use super::exit::Outcome;
 use super::input::Input;
 use super::terminal::Terminal;
+use super::{Paths, WalkOptions};
 use crate::cluster::Evidence;
 use crate::config::{self, RuleSetting};
 use crate::output::Escaped;
@@ -21,9 +21,12 @@ use std::path::PathBuf;
 /// and where its pods have their addresses, with what each was recognised by.
 #[derive(Clone, Debug, Args)]
 pub(super) struct Options {
-    /// Manifests to recognise the platform by: files, directories, or - for standard input
+    /// Manifests to recognise the platform by: files, directories, - for standard
+    /// input, or git:REV[:PATH]
     #[arg(value_name = "PATH", value_hint = clap::ValueHint::AnyPath)]
     paths: Vec<PathBuf>,
+    #[command(flatten)]
+    walk: WalkOptions,
     #[command(flatten)]
     clusters: ClusterOptions,
 }
@@ -39,6 +42,7 @@ pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outc
     }
     let paths = Paths {
         paths: options.paths.clone(),
+        walk: options.walk,
     };
     let Ok(input) = Input::read(&paths, &options.clusters, terminal) else {
         return Ok(Outcome::Incomplete);

@@ -7,7 +7,6 @@ mod names;
 mod state;
 mod uncompared;
 
-use super::Paths;
 use super::choice::{choice, internet, resolvers};
 use super::complete;
 use super::configuration::{ClusterOptions, Configuration, HELM_READS_THE_DISK, StagedOptions};
@@ -17,6 +16,7 @@ use super::input::{Input, repository_root};
 use super::reach::complaint;
 use super::target::{self, Target};
 use super::terminal::Terminal;
+use super::{Paths, WalkOptions};
 use crate::cluster::Cluster;
 use crate::config::Rendering;
 use crate::engine::Engine;
@@ -94,6 +94,8 @@ pub(super) struct Options {
     )]
     output: Vec<Target<DiffFormat>>,
     #[command(flatten)]
+    walk: WalkOptions,
+    #[command(flatten)]
     clusters: ClusterOptions,
     #[command(flatten)]
     staged_policies: StagedOptions,
@@ -167,6 +169,7 @@ pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outc
         inputs[1].report_nothing(
             &Paths {
                 paths: vec![PathBuf::from(".")],
+                walk: options.walk,
             },
             terminal,
         );
@@ -413,6 +416,7 @@ impl Options {
             after: self.after.as_deref(),
             staged: self.staged,
             merge_base: self.merge_base.as_deref(),
+            walk: self.walk,
         }
     }
 

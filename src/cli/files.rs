@@ -8,7 +8,7 @@ use super::exit::Outcome;
 use super::input::{Input, skip_reason};
 use super::terminal::Terminal;
 use crate::k8s::{Document, Opacity, Outcome as Became, PartEffect, WorkloadKind};
-use crate::load::{self, Limits};
+use crate::load;
 use crate::output::{Escaped, Role, Style, count, display_name};
 use crate::source::{Source, SourceId};
 use crate::workspace::{OpaquePart, Part, PartRoot};
@@ -39,7 +39,7 @@ pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outc
         let is_incomplete = input.is_incomplete() || input.has_broken_builds();
         return Ok(Outcome::Good.with_problems(is_incomplete));
     }
-    let mut skipped = load::left_out(&options.paths.paths, &Limits::default());
+    let mut skipped = load::left_out(&options.paths.paths, &options.paths.walk.limits());
     skipped.extend(input.skipped.iter().cloned());
     skipped.sort();
     let is_one_cluster = options.clusters.cluster.is_some();

@@ -12,7 +12,7 @@ use super::input::Input;
 use super::replace::replace;
 use super::terminal::Terminal;
 use crate::config::{FILE_NAME, FILE_NAMES, Rendering};
-use crate::load::{self, Limits, OwnFile, Tree};
+use crate::load::{self, OwnFile, Tree};
 use crate::output::Escaped;
 use crate::workspace::Keep;
 use clap::{Args, ValueEnum};
@@ -73,7 +73,7 @@ pub(super) fn run(options: &Options, terminal: &mut Terminal) -> io::Result<Outc
         return Ok(Outcome::Incomplete);
     }
     let paths = &options.paths.paths;
-    let mut loaded = load::load(paths, &mut io::stdin().lock(), &Limits::default());
+    let mut loaded = load::load(paths, &mut io::stdin().lock(), &options.paths.walk.limits());
     let state = (&Tree::Disk, None);
     if let Err(error) = super::wanted::complete(&mut loaded, Rendering::Auto, paths, state) {
         terminal.complain("git", &error.to_string());

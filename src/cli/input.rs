@@ -14,7 +14,7 @@ use super::terminal::{Terminal, Verbosity};
 use crate::config::Rendering;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::k8s::{Document, Opacity, Outcome as Became, WorkloadKind};
-use crate::load::{self, Limits, Listing, Loaded, ProblemKind, SkipReason, Tree};
+use crate::load::{self, Listing, Loaded, ProblemKind, SkipReason, Tree};
 use crate::manifest::Focus;
 use crate::output::{Escaped, Problem, RepositoryRoot, Summary, count, not_judged_lines};
 use crate::progress;
@@ -23,7 +23,6 @@ use crate::source::{self, SourceId};
 use crate::workspace::{ClusterView, Keep, PathOf, Texts, Workspace};
 use std::collections::BTreeSet;
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 /// What is done with clusters, for a person who waits.
@@ -56,9 +55,8 @@ impl Input {
         let asked = asked(paths, terminal)?;
         let tree = tree(&asked, terminal)?;
         let configuration = Configuration::of(options, &tree, terminal)?;
-        let state = (&tree, asked.paths.as_slice());
         let clusters = (options, &configuration);
-        Self::read_with(Focus::EVERYTHING, state, clusters, terminal)
+        Self::read_with(Focus::EVERYTHING, (&tree, &asked), clusters, terminal)
     }
 
     /// Reads what a question about clusters is put to, for a command that writes to these
@@ -107,8 +105,8 @@ impl Input {
         let asked = asked(paths, terminal)?;
         let tree = tree(&asked, terminal)?;
         let configuration = Configuration::of(options, &tree, terminal)?.with_staged(staged);
-        let state = (&tree, asked.paths.as_slice());
-        let input = Self::read_with(focus, state, (options, &configuration), terminal)?;
+        let clusters = (options, &configuration);
+        let input = Self::read_with(focus, (&tree, &asked), clusters, terminal)?;
         input.report_staged(staged, terminal);
         Ok(input)
     }
@@ -126,7 +124,7 @@ impl Input {
 
     fn read_with(
         focus: &Focus,
-        (tree, paths): (&Tree<'_>, &[PathBuf]),
+        (tree, asked): (&Tree<'_>, &Asked),
         (options, configuration): (&ClusterOptions, &Configuration),
         terminal: &mut Terminal,
     ) -> Result<Self, Unusable> {
@@ -136,7 +134,8 @@ impl Input {
             return Err(Unusable);
         }
         let stdin = &mut io::stdin().lock();
-        let loaded = tree.load(paths, stdin, None, &Limits::default());
+        let paths = &asked.paths;
+        let loaded = tree.load(paths, stdin, None, &asked.limits);
         let completed = loaded.and_then(|mut loaded| {
             super::wanted::complete(&mut loaded, rendering, paths, (tree, None))?;
             Ok(loaded)
@@ -346,11 +345,11 @@ impl Input {
             "npcheck: no Kubernetes object that policies are about; {}",
             self.summary
         ));
-        let left_out = load::left_out(&paths.paths, &Limits::default()).len();
+        let left_out = load::left_out(&paths.paths, &paths.walk.limits()).len();
         if left_out > 0 {
             let manifests = count(left_out, "hidden or ignored file");
             terminal.say(format_args!(
-                "  {manifests} skipped; name a file to read it: see `npcheck files`"
+                "  {manifests} skipped; --hidden and --no-ignore read them: see `npcheck files`"
             ));
         }
         if self.summary.templates > 0 {

@@ -18,7 +18,7 @@ use super::terminal::{Terminal, Verbosity};
 use crate::config::Rendering;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::lint::{self, Date};
-use crate::load::{self, File, FilePlace, Limits, SkipReason};
+use crate::load::{self, File, FilePlace, SkipReason};
 use crate::output::{
     Analysed, Assumption, Escaped, FindingFormat, Found, Infos, Report, RepositoryRoot, Summary,
     UNCHANGED, count, write_statistics,
@@ -204,9 +204,9 @@ fn lint(
     let Ok(baseline) = baseline.transpose() else {
         return Ok(Outcome::Incomplete);
     };
-    let (paths, limits) = (&asked.paths, Limits::default());
+    let (paths, limits) = (&asked.paths, &asked.limits);
     let stdin = &mut io::stdin().lock();
-    let loaded = states.now.load(paths, stdin, states.earlier(), &limits);
+    let loaded = states.now.load(paths, stdin, states.earlier(), limits);
     let completed = loaded.and_then(|mut loaded| {
         let rendering = configuration.config.rendering;
         let state = (&states.now, states.earlier());

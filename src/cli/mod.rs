@@ -43,6 +43,7 @@ mod ticker;
 mod test;
 mod wanted;
 
+use crate::load::Limits;
 use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use exit::Outcome;
 use std::io::{self, Write};
@@ -133,6 +134,30 @@ struct Paths {
     /// from the root of the repository; npcheck.yaml is then that commit's, too.
     #[arg(value_name = "PATH", default_value = ".", value_hint = clap::ValueHint::AnyPath)]
     paths: Vec<PathBuf>,
+    #[command(flatten)]
+    walk: WalkOptions,
+}
+
+/// What is read below a directory besides what git would show.
+#[derive(Clone, Copy, Debug, Default, Args)]
+struct WalkOptions {
+    /// Read hidden files and directories, too
+    #[arg(long, help_heading = "What is read")]
+    hidden: bool,
+    /// Read what .gitignore, .ignore and .npcheckignore name, too
+    #[arg(long, help_heading = "What is read")]
+    no_ignore: bool,
+}
+
+impl WalkOptions {
+    /// The limits of reading with these options.
+    fn limits(self) -> Limits {
+        Limits {
+            hidden: self.hidden,
+            ignored: self.no_ignore,
+            ..Limits::default()
+        }
+    }
 }
 
 /// Runs the command that the arguments of the process ask for.

@@ -37,6 +37,8 @@ pub(super) struct Asked {
     revision: Option<Revision>,
     /// The paths, as ones from the current directory.
     pub(super) paths: Vec<PathBuf>,
+    /// What is read below them.
+    pub(super) limits: Limits,
 }
 
 /// Why the paths do not name one state: the argument that it is about, and what is wrong.
@@ -52,6 +54,7 @@ impl Asked {
                 repository: None,
                 revision: None,
                 paths: paths.paths.clone(),
+                limits: paths.walk.limits(),
             });
         };
         let text = |path: &Path| path.to_string_lossy().into_owned();
@@ -78,6 +81,7 @@ impl Asked {
             revision: Some(repository.revision(&first.revision).map_err(git)?),
             repository: Some(repository),
             paths: asked,
+            limits: paths.walk.limits(),
         })
     }
 
@@ -94,7 +98,7 @@ impl Asked {
     pub(super) fn tree(&self) -> Result<Tree<'_>, GitError> {
         match (&self.repository, &self.revision) {
             (Some(repository), Some(revision)) => {
-                Ok(Tree::Git(repository.tree(revision, &Limits::default())?))
+                Ok(Tree::Git(repository.tree(revision, &self.limits)?))
             }
             _ => Ok(Tree::Disk),
         }

@@ -167,7 +167,8 @@ impl Options {
                     .into_iter()
                     .chain(named.cloned())
                     .collect();
-                (None, Arguments { paths })
+                let walk = self.paths.walk;
+                (None, Arguments { paths, walk })
             }
             to => (to.as_deref(), self.paths.clone()),
         }

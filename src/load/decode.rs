@@ -151,6 +151,8 @@ mod tests {
         entries: 10,
         gzip_ratio: 10,
         gzip_floor: 100,
+        hidden: false,
+        ignored: false,
     };
 
     fn outcome(bytes: &[u8]) -> Result<String, ProblemKind> {

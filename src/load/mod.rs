@@ -30,8 +30,8 @@ use std::path::{Path, PathBuf};
 /// The name of standard input, as an argument and in every message.
 pub const STDIN_ARGUMENT: &str = "-";
 
-/// How much is read before npcheck refuses to go on. A run that meets one of these says
-/// so and is no good run.
+/// How much is read before npcheck refuses to go on, and what is passed over below a directory.
+/// A run that meets a limit says so and is no good run.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Bytes of one file, unpacked.
@@ -54,6 +54,10 @@ pub struct Limits {
     pub gzip_ratio: u64,
     /// Bytes that a compressed file may become whatever its size.
     pub gzip_floor: u64,
+    /// Whether files and directories are read whose names begin with a dot, but for `.git`.
+    pub hidden: bool,
+    /// Whether files are read that an ignore file names.
+    pub ignored: bool,
 }
 
 impl Default for Limits {
@@ -68,6 +72,8 @@ impl Default for Limits {
             entries: 2_000_000,
             gzip_ratio: 200,
             gzip_floor: 16 << 20,
+            hidden: false,
+            ignored: false,
         }
     }
 }

@@ -124,15 +124,18 @@ impl Found {
     }
 
     fn add_directory(&mut self, root: &Path, limits: &Limits) {
+        if limits.ignored {
+            return self.add_all(root, unfiltered(root, limits), limits);
+        }
         let first = self.candidates.len();
         let above = refused_above(root);
         if !above.is_empty() {
             self.add_refused(&above);
-            return self.add_all(root, unfiltered(root), limits);
+            return self.add_all(root, unfiltered(root, limits), limits);
         }
         let refused: Arc<Mutex<Vec<PathBuf>>> = Arc::default();
         let noted = Arc::clone(&refused);
-        let mut walker = walker(root);
+        let mut walker = walker(root, limits);
         // A directory whose ignore files cannot be obeyed is walked without them.
         walker.filter_entry(move |entry| {
             let is_directory = entry.file_type().is_some_and(|kind| kind.is_dir());
@@ -142,7 +145,7 @@ impl Found {
             if is_refused && let Ok(mut noted) = noted.lock() {
                 noted.push(entry.path().to_owned());
             }
-            !is_refused
+            !is_refused && is_no_repository(entry)
         });
         self.add_all(root, walker, limits);
         let refused = refused
@@ -150,7 +153,7 @@ impl Found {
             .map_or_else(|_| Vec::new(), |noted| noted.clone());
         for directory in &refused {
             self.add_refused(&own::refused_below(directory, &OBEYED));
-            self.add_all(directory, unfiltered(directory), limits);
+            self.add_all(directory, unfiltered(directory, limits), limits);
         }
         if !refused.is_empty() {
             let path = |candidate: &Candidate| match &candidate.origin {
@@ -251,12 +254,13 @@ impl Found {
     }
 }
 
-/// Walks as ripgrep does: hidden files and those of ignore files are passed over, symbolic
-/// links not followed. The user's own global ignore file has no say, so that the answer is
-/// the same on every machine.
-fn walker(root: &Path) -> WalkBuilder {
+/// Walks as ripgrep does: hidden files, unless they are wanted, and those of ignore files are
+/// passed over, symbolic links not followed. The user's own global ignore file has no say, so
+/// that the answer is the same on every machine.
+fn walker(root: &Path, limits: &Limits) -> WalkBuilder {
     let mut walker = WalkBuilder::new(root);
     walker
+        .hidden(!limits.hidden)
         .git_global(false)
         .add_custom_ignore_filename(IGNORE_FILE)
         .sort_by_file_name(OsStr::cmp);
@@ -264,11 +268,12 @@ fn walker(root: &Path) -> WalkBuilder {
 }
 
 /// The same without ignore files.
-fn unfiltered(root: &Path) -> WalkBuilder {
+fn unfiltered(root: &Path, limits: &Limits) -> WalkBuilder {
     let mut walker = WalkBuilder::new(root);
     walker
         .standard_filters(false)
-        .hidden(true)
+        .hidden(!limits.hidden)
+        .filter_entry(is_no_repository)
         .sort_by_file_name(OsStr::cmp);
     walker
 }

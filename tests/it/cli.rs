@@ -70,8 +70,10 @@ fn where_nothing_is_to_analyse_what_was_passed_over_is_told() {
         all.stderr.contains("1 hidden or ignored file skipped"),
         "{all:?}"
     );
-    let named = run(&directory, &["lint", ".tests"]);
-    assert_eq!(named.status, 0, "{named:?}");
+    for arguments in [&["lint", ".tests"][..], &["lint", "--hidden"]] {
+        let named = run(&directory, arguments);
+        assert_eq!(named.status, 0, "{named:?}");
+    }
 }
 
 #[test]
@@ -182,6 +184,7 @@ fn special_files_and_links_do_not_hang_the_walk() {
 fn the_walk_obeys_ignore_files_and_files_tells() {
     let directory = scratch("ignored");
     std::fs::create_dir(directory.join(".git")).unwrap();
+    write(&directory, ".git/own.yaml", GOOD);
     write(&directory, ".gitignore", "generated/\n");
     write(&directory, ".npcheckignore", "*-test.yaml\n");
     write(&directory, "web.yaml", GOOD);
@@ -198,6 +201,16 @@ fn the_walk_obeys_ignore_files_and_files_tells() {
         "read 1 file, 2 objects (1 policy, 1 workload)\n",
     ] {
         assert!(walked.stdout.contains(line), "{line}: {}", walked.stdout);
+    }
+    for (options, read) in [
+        (&["--hidden"][..], "read 2 files, 2 objects"),
+        (&["--no-ignore"], "read 3 files, 6 objects"),
+        (&["--no-ignore", "--hidden"], "read 4 files, 6 objects"),
+    ] {
+        let more = run(&directory, &[&["files", "-q"], options].concat());
+        assert!(more.stdout.contains(read), "{options:?}: {more:?}");
+        // git's own files are nobody's manifests.
+        assert!(!more.stdout.contains(".git/"), "{options:?}: {more:?}");
     }
     // What a person names is read whatever the ignore files say, and once.
     let asked = run(

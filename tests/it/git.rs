@@ -129,13 +129,27 @@ fn compare_states(seed: u64) -> u64 {
         repository.run(&[&["lint", "-v", "-o", "json"], options, paths].concat())
     };
     let mut read = 0;
+    const WALKS: &[&[&str]] = &[
+        &[],
+        &["--hidden"],
+        &["--no-ignore"],
+        &["--hidden", "--no-ignore"],
+    ];
+    let walk = random.pick(WALKS);
     for paths in &asked {
-        let disk = run(&[], paths);
+        let disk = run(walk, paths);
         read += json(&disk)["summary"]["files"].as_u64().unwrap();
-        assert_eq!(run(&["--staged"], paths), disk, "{seed} {paths:?}");
+        let staged = run(&[&["--staged"], walk].concat(), paths);
+        assert_eq!(staged, disk, "{seed} {paths:?} {walk:?}");
     }
     repository.commit();
     for paths in &asked {
+        let of_commit: Vec<String> = paths.iter().map(|it| format!("git:HEAD:{it}")).collect();
+        let of_commit: Vec<&str> = of_commit.iter().map(String::as_str).collect();
+        // What was passed over on the disk is told of the disk only.
+        let [of_commit, disk] = [&of_commit[..], paths].map(|paths| run(walk, paths));
+        assert_eq!(of_commit.status, disk.status, "{seed} {paths:?} {walk:?}");
+        assert_eq!(of_commit.stdout, disk.stdout, "{seed} {paths:?} {walk:?}");
         let all = with_fingerprints(&run(&[], paths)).len();
         let new = json(&run(&["--new-from", "HEAD"], paths));
         assert_eq!(

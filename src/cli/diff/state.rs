@@ -3,10 +3,11 @@
 //!
 //! Refuses to know what is in them.
 
+use crate::cli::WalkOptions;
 use crate::cli::of_revision::OfRevision;
 use crate::cli::wanted;
 use crate::config::Rendering;
-use crate::load::{Beside, GitError, Limits, Loaded, Repository, STDIN_ARGUMENT, Tree, load_both};
+use crate::load::{Beside, GitError, Loaded, Repository, STDIN_ARGUMENT, Tree, load_both};
 use std::io;
 use std::path::PathBuf;
 
@@ -76,6 +77,8 @@ pub(super) struct Asked<'a> {
     pub(super) staged: bool,
     /// The revision with which the state before is a merge base.
     pub(super) merge_base: Option<&'a str>,
+    /// What is read below directories.
+    pub(super) walk: WalkOptions,
 }
 
 /// Why the states cannot be read: the argument that it is about, and what is wrong.
@@ -102,7 +105,7 @@ pub(super) fn read(asked: &Asked<'_>, rendering: Rendering) -> Result<States, Un
         }
     };
     let paths = [paths(&before, &after), paths(&after, &before)];
-    let limits = Limits::default();
+    let limits = asked.walk.limits();
     let tree = |spec: &Spec| -> Result<Tree<'_>, GitError> {
         let Some(repository) = &repository else {
             return Ok(Tree::Disk);

@@ -24,7 +24,10 @@ pub(super) fn find(
 ) -> Result<Found, GitError> {
     let mut finder = Finder {
         snapshot,
-        ignore_files: IgnoreFiles::read(snapshot)?,
+        ignore_files: match limits.ignored {
+            true => IgnoreFiles::default(),
+            false => IgnoreFiles::read(snapshot)?,
+        },
         unfound,
         limits,
         found: Found::default(),
@@ -80,7 +83,7 @@ impl Finder<'_> {
 
     fn add_directory(&mut self, argument: &Path, root: &RepoPath) -> Result<(), GitError> {
         let ignore_files = std::mem::take(&mut self.ignore_files);
-        let mut walk = Walk::new(&ignore_files, root);
+        let mut walk = Walk::new(&ignore_files, root, self.limits.hidden);
         for entry in self.snapshot.below(root) {
             let may_hold_manifests = entry.path.may_hold_manifests();
             let is_too_long = entry.path.bytes().len() > LONGEST;

@@ -63,6 +63,7 @@ fn patterns_of(text: &str) -> Option<Gitignore> {
 pub(super) struct Walk<'i> {
     files: &'i IgnoreFiles,
     root: RepoPath,
+    takes_hidden: bool,
     /// The directories that the walk is in, the outermost first.
     levels: Vec<Level<'i>>,
 }
@@ -75,10 +76,11 @@ struct Level<'i> {
 
 impl<'i> Walk<'i> {
     /// Begins. Whether `root` is left out itself is no question: somebody has asked for it.
-    pub(super) fn new(files: &'i IgnoreFiles, root: &RepoPath) -> Self {
+    pub(super) fn new(files: &'i IgnoreFiles, root: &RepoPath, takes_hidden: bool) -> Self {
         let mut walk = Self {
             files,
             root: root.clone(),
+            takes_hidden,
             levels: Vec::new(),
         };
         walk.enter(RepoPath::new(b""), false);
@@ -140,6 +142,6 @@ impl<'i> Walk<'i> {
                 }
             }
         }
-        path.file_name().starts_with(b".")
+        !self.takes_hidden && path.file_name().starts_with(b".")
     }
 }
