@@ -9,7 +9,7 @@ use crate::source::Span;
 use std::cell::Cell;
 
 /// How many objects may be deployed, whatever the size of the tree.
-const MAX_DEPLOYED: usize = 250_000;
+const MAX_DEPLOYED: usize = 150_000;
 
 /// One more for so many bytes of its texts: an object is rarely shorter.
 const BYTES_OF_AN_OBJECT: usize = 64;
@@ -31,7 +31,8 @@ impl Deployed {
         }
     }
 
-    /// Takes so many objects off what may be deployed, which may be the last ones.
+    /// Takes so many objects off what may be deployed, which may be the last ones. Changes and
+    /// faults count as well: what builds on one directory has them again.
     pub(crate) fn take(&self, objects: usize) {
         self.left.set(self.left.get().saturating_sub(objects));
     }

@@ -144,7 +144,7 @@ fn changes_that_look_at_all_objects_are_made_up_to_a_limit() {
         ("replicas", replicas, 3_000),
     ] {
         let said_of = said(&with(&maps(objects), &format!("{field}:\n{entries}")));
-        let limit = "unknown: this build looks at more than 8000000 parts of objects";
+        let limit = "unknown: this build looks at more than 4000000 parts of objects";
         assert!(said_of.contains(limit), "{field}: {said_of:.2000}");
     }
 }
@@ -159,7 +159,7 @@ fn patches_go_through_objects_up_to_a_limit() {
     let said_of = |count| said(&with(&map, &format!("patches:\n{}", patch.repeat(count))));
     assert_eq!(said_of(3), "");
     let said_of = said_of(220);
-    let limit = "unknown: this build looks at more than 8000000 parts of objects";
+    let limit = "unknown: this build looks at more than 4000000 parts of objects";
     assert!(said_of.contains(limit), "{said_of:.2000}");
 }
 
@@ -176,7 +176,7 @@ fn patched_pod(containers: usize) -> Vec<(String, String)> {
 fn items_of_lists_that_merge_by_key_are_compared_up_to_a_limit() {
     assert_eq!(said(&patched_pod(300)), "");
     let said_of = said(&patched_pod(4_000));
-    let limit = "unknown: this build looks at more than 8000000 parts of objects";
+    let limit = "unknown: this build looks at more than 4000000 parts of objects";
     assert!(said_of.contains(limit), "{said_of:.2000}");
 }
 
@@ -191,7 +191,7 @@ fn a_build_that_is_printed_in_part_is_not_everything() {
         printed.stdout.contains("kind: NetworkPolicy"),
         "{printed:.2000?}"
     );
-    let limit = "this build looks at more than 8000000 parts of objects";
+    let limit = "this build looks at more than 4000000 parts of objects";
     assert!(printed.stderr.contains(limit), "{}", printed.stderr);
     assert_eq!(printed.status, 2);
 }
@@ -371,7 +371,7 @@ fn what_is_applied_again_and_again_is_built_up_to_a_limit() {
         format!("# {}\n", "-".repeat(90)).repeat(44_000)
     );
     let said_of = said(&[text("set.yaml", set), text("k/p.yaml", long)]);
-    let limit = "unknown: everything that is built here has more than 31";
+    let limit = "unknown: everything that is built here has more than 21";
     assert!(said_of.contains(limit), "{said_of:.2000}");
 }
 
@@ -409,6 +409,160 @@ fn replacements_look_for_their_objects_up_to_a_limit() {
     };
     assert_eq!(said_of(2), "");
     let said_of = said_of(220);
-    let limit = "unknown: this build looks at more than 8000000 parts of objects";
+    let limit = "unknown: this build looks at more than 4000000 parts of objects";
+    assert!(said_of.contains(limit), "{said_of:.2000}");
+}
+
+/// What is said where the changes of a build have come to their end.
+const LOOKED_AT: &str = "unknown: this build looks at more than 4000000 parts of objects";
+
+/// Entries, one after the other.
+fn entries(count: usize, entry: impl Fn(usize) -> String) -> String {
+    (0..count).map(entry).collect()
+}
+
+#[test]
+fn fields_that_files_name_are_set_up_to_a_limit() {
+    let fields = |count| {
+        entries(count, |it| {
+            format!("- {{path: spec/f{it}, create: true}}\n")
+        })
+    };
+    let built = |lines: &str, field: &str, count| {
+        let mut texts = with(&maps(300), lines);
+        let text = format!("{field}:\n{}", fields(count));
+        texts.push(("fields.yaml".to_owned(), text));
+        said(&texts)
+    };
+    for (lines, field) in [
+        ("commonLabels: {a: b}\n", "commonLabels"),
+        ("commonAnnotations: {a: b}\n", "commonAnnotations"),
+        ("namespace: shop\n", "namespace"),
+        ("namePrefix: a-\n", "namePrefix"),
+        ("labels: [{pairs: {a: b}}]\n", "labels"),
+    ] {
+        let lines = format!("configurations: [fields.yaml]\n{lines}");
+        let few = built(&lines, field, 3);
+        assert!(!few.contains(LOOKED_AT), "{field}: {few:.2000}");
+        let many = built(&lines, field, 1_000);
+        assert!(many.contains(LOOKED_AT), "{field}: {many:.2000}");
+    }
+    // One file, named again and again.
+    let files = vec!["fields.yaml"; 1_500].join(", ");
+    let lines = format!("configurations: [{files}]\ncommonLabels: {{a: b}}\n");
+    let said_of = built(&lines, "replicas", 1_000);
+    assert!(said_of.contains(LOOKED_AT), "{said_of:.2000}");
+}
+
+#[test]
+fn images_of_one_object_are_set_up_to_a_limit() {
+    let pod = |count| {
+        let containers = entries(count, |it| format!("  - {{name: c{it}, image: i{it}}}\n"));
+        format!(
+            "apiVersion: v1\nkind: Pod\nmetadata: {{name: m}}\nspec:\n  containers:\n{containers}"
+        )
+    };
+    let images = |count| {
+        let images = entries(count, |it| format!("- {{name: i{it}, newTag: v2}}\n"));
+        format!("images:\n{images}")
+    };
+    assert_eq!(said(&with(&pod(100), &images(100))), "");
+    let said_of = said(&with(&pod(2_000), &images(2_000)));
+    assert!(said_of.contains(LOOKED_AT), "{said_of:.2000}");
+}
+
+#[test]
+fn expressions_that_repeat_are_understood_up_to_a_limit() {
+    let patch = "- target: {name: 'm((a{0,100}){0,100})'}\n  \
+                 patch: '[{\"op\": \"add\", \"path\": \"/data\", \"value\": {}}]'\n";
+    let said_of = |count| said(&with(MAP, &format!("patches:\n{}", patch.repeat(count))));
+    assert!(!said_of(3).contains(LOOKED_AT));
+    let said_of = said_of(450);
+    assert!(said_of.contains(LOOKED_AT), "{said_of:.2000}");
+}
+
+#[test]
+fn generators_that_name_one_file_generate_up_to_a_limit() {
+    let generators = |count, source: &str| {
+        let generators = entries(count, |it| format!("- {{name: g{it}, {source}}}\n"));
+        format!("configMapGenerator:\n{generators}")
+    };
+    let built = |lines: &str| {
+        let mut texts = with(MAP, lines);
+        texts.push(text("all.env", entries(2_000, |it| format!("k{it}=v\n"))));
+        texts.push(text("large.txt", "x".repeat(2_000_000)));
+        said(&texts)
+    };
+    assert_eq!(built(&generators(2, "envs: [all.env]")), "");
+    let said_of = built(&generators(300, "envs: [all.env]"));
+    assert!(said_of.contains(LOOKED_AT), "{said_of:.2000}");
+    let said_of = built(&generators(1, "files: [large.txt]"));
+    let limit = "the generated ConfigMap becomes larger than the API server accepts";
+    assert!(said_of.contains(limit), "{said_of:.2000}");
+    // Each is put into what those before have made.
+    let merged = entries(3_000, |it| {
+        format!("- {{name: g0, behavior: merge, literals: [k{it}=v]}}\n")
+    });
+    let said_of = built(&(generators(1, "literals: [a=b]") + &merged));
+    assert!(said_of.contains(LOOKED_AT), "{said_of:.2000}");
+}
+
+#[test]
+fn definitions_that_name_each_other_are_followed_up_to_a_limit() {
+    let property = |it| format!("\"p{it}\": {{\"$ref\": \"x.K\"}}");
+    let built = |count| {
+        let properties: Vec<String> = (0..count).map(property).collect();
+        let schema = format!("{{\"properties\": {{{}}}}}", properties.join(", "));
+        let mut texts = with(MAP, "crds: [k.json]\n");
+        let definitions = format!("{{\"x.K\": {{\"Schema\": {schema}}}}}");
+        texts.push(text("k.json", definitions));
+        said(&texts)
+    };
+    assert_eq!(built(1), "");
+    let said_of = built(10);
+    let limit = "unknown: these definitions lead to more than 200000 properties";
+    assert!(said_of.contains(limit), "{said_of:.2000}");
+}
+
+#[test]
+fn what_objects_were_before_counts_among_what_is_taken_over() {
+    let built = |objects, levels| {
+        let mut texts = vec![
+            text("k0/kustomization.yaml", "resources: [o.yaml]\n"),
+            text("k0/o.yaml", maps(objects)),
+        ];
+        for level in 1..levels {
+            let below = level - 1;
+            let body = format!("resources: [../k{below}]\nnamePrefix: a-\nnamespace: n{level}\n");
+            texts.push(text(&format!("k{level}/kustomization.yaml"), body));
+        }
+        said(&texts)
+    };
+    assert_eq!(built(10, 45), "");
+    let said_of = built(400, 45);
+    let limit = "unknown: this build takes over more than 100000 objects";
+    assert!(said_of.contains(limit), "{said_of:.2000}");
+}
+
+#[test]
+fn what_builds_of_one_directory_have_again_counts_for_all_of_them() {
+    let faults = entries(500, |it| format!("- {{path: missing{it}.yaml}}\n"));
+    let built = |roots| {
+        let mut texts = vec![
+            text(
+                "base/kustomization.yaml",
+                format!("resources: [p.yaml]\npatches:\n{faults}"),
+            ),
+            text("base/p.yaml", POLICY),
+        ];
+        for root in 0..roots {
+            let body = format!("resources: [../base]\nnamespace: n{root}\n");
+            texts.push(text(&format!("o{root}/kustomization.yaml"), body));
+        }
+        said(&texts)
+    };
+    let limit = "everything that is built here has more than";
+    assert!(!built(3).contains(limit));
+    let said_of = built(1_400);
     assert!(said_of.contains(limit), "{said_of:.2000}");
 }

@@ -10,9 +10,13 @@ use super::patch::{Applied, Patch};
 use super::specs::Specs;
 use super::variables::Variable;
 use crate::render::resource::{Behavior, Resource};
+use crate::render::value::MAX_PARTS;
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::rc::Rc;
+
+/// For how many parts one of an object counts that another one is put into.
+const MERGED: usize = 2;
 
 /// What was put together so far.
 #[derive(Clone, Debug, Default)]
@@ -128,13 +132,25 @@ impl<'t> Accumulated<'t> {
     }
 
     /// Adds a generated object, or puts it into one that is there.
-    pub(super) fn absorb(&mut self, generated: Resource<'t>, faults: &mut Vec<Fault>) {
+    pub(super) fn absorb(
+        &mut self,
+        generated: Resource<'t>,
+        budget: &Budget,
+        faults: &mut Vec<Fault>,
+    ) {
         let behavior = generated
             .generated
             .map_or(Behavior::Create, |it| it.behavior);
         let is_it =
             |resource: &Resource<'_>| resource.every_id().any(|id| id.is_same_as(&generated.id));
         let span = generated.value.span();
+        // It is looked for among all, and put together with what is there.
+        let same = self.resources.iter().filter(|it| is_it(it));
+        let parts = same.map(|it| MERGED * it.value.parts(MAX_PARTS));
+        let parts = parts.sum::<usize>() + self.resources.len() / 8;
+        if !budget.may_change(parts, span, faults) {
+            return;
+        }
         let several = self.resources.iter().filter(|it| is_it(it)).count() > 1;
         if several {
             let message = format!("there are several {} to merge with", generated.id);

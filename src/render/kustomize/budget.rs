@@ -5,8 +5,11 @@
 //! Refuses to know what is built.
 
 use super::fault::Fault;
+use super::field_spec::FieldSpec;
 use super::file::{self, Kustomization};
 use crate::k8s::PartEffect;
+use crate::render::resource::Resource;
+use crate::render::value::{MAX_PARTS, Value};
 use crate::source::Span;
 use std::cell::Cell;
 
@@ -22,8 +25,18 @@ const MAX_COMPONENTS: usize = 5_000;
 const REWORKED: usize = 8;
 
 /// How many parts of objects a build may look at to change them: each entry of a kustomization
-/// looks at all objects, and each change goes through all of one. Real builds look at a hundredth.
-const MAX_CHANGED: usize = 8_000_000;
+/// looks at all objects, and each change goes through all of one. Real builds look at a fiftieth.
+const MAX_CHANGED: usize = 4_000_000;
+
+/// For how many parts an expression that repeats something counts: understanding it takes as long.
+const REPEATED: usize = 10_000;
+
+/// How many parts are looked at for an object as a matter of course. Looking at so many takes
+/// as long as judging an object.
+const CHANGED: usize = 64;
+
+/// How many earlier names and changes of an object count as one object more when it is taken over.
+const HISTORY: usize = 8;
 
 /// What a build may still do.
 #[derive(Debug)]
@@ -70,8 +83,17 @@ impl Budget {
         self.is_told.set(false);
     }
 
-    /// Takes over the objects of another kustomization, which `span` names.
-    pub(super) fn take(&self, objects: usize, span: Span) -> Result<(), Spent> {
+    /// Takes over the objects of another kustomization, which `span` names, each with what it was
+    /// before.
+    pub(super) fn take(&self, resources: &[Resource<'_>], span: Span) -> Result<(), Spent> {
+        let histories = resources
+            .iter()
+            .map(|it| it.previous.len() + it.steps.len());
+        let histories = histories.map(|length| length / HISTORY).sum::<usize>();
+        self.spend_objects(resources.len() + histories, span)
+    }
+
+    fn spend_objects(&self, objects: usize, span: Span) -> Result<(), Spent> {
         self.spend(&self.objects, objects, span, || {
             format!(
                 "this build takes over more than {MAX_TAKEN} objects from what it builds on: \
@@ -85,7 +107,7 @@ impl Budget {
         self.spend(&self.components, 1, span, || {
             format!("this build uses more than {MAX_COMPONENTS} components: the rest is left out")
         })?;
-        self.take(objects / REWORKED, span)
+        self.spend_objects(objects / REWORKED, span)
     }
 
     /// Whether it may look at so many parts of objects, to change them as `span` says.
@@ -105,22 +127,45 @@ impl Budget {
         }
     }
 
-    /// The same for the labels and annotations that a kustomization sets on so many objects.
-    pub(super) fn may_set_pairs(
+    /// Whether it may set what an entry says, so many pairs of a kustomization that sets `all` of
+    /// them, at these fields of all objects.
+    pub(super) fn may_set_fields(
         &self,
-        kustomization: &Kustomization<'_>,
-        objects: usize,
+        (specs, pairs, all): (&[FieldSpec], usize, usize),
+        resources: &[Resource<'_>],
+        span: Span,
         faults: &mut Vec<Fault>,
     ) -> bool {
-        let labels = kustomization.items("labels").into_iter();
-        let labels = labels.filter_map(|label| file::field(&label, "pairs"));
-        let common = ["commonLabels", "commonAnnotations"].into_iter();
-        let common = common.filter_map(|field| kustomization.get(field));
-        let count = labels.chain(common).map(|pairs| pairs.fields().count());
-        let count: usize = count.sum();
-        // Each of them looks at what the ones before have set.
-        let parts = count * objects * (1 + count / 8);
-        self.may_change(parts, kustomization.root.span(), faults)
+        let of = |resource: &Resource<'_>| {
+            let gvk = &resource.id.gvk;
+            let fields = specs.iter().filter(|spec| gvk.is_selected_by(&spec.gvk));
+            let fields = fields.count();
+            // A field of a list may stand in as many places as the object has parts.
+            let places = fields + resource.value.parts(MAX_PARTS) / 4;
+            let places = places + (resource.previous.len() + resource.steps.len()) / HISTORY;
+            // Each of them looks at what the ones before have set.
+            pairs * places * (1 + (fields + all) / 8)
+        };
+        let parts = resources.iter().map(of).sum::<usize>();
+        self.may_change(parts + resources.len() * specs.len() / 32, span, faults)
+    }
+
+    /// For how many deployed objects the changes of a build count that deploys so many: those that
+    /// every object needs are part of its own.
+    pub(super) fn objects_spent(&self, objects: usize) -> usize {
+        let spent = MAX_CHANGED - self.changes.get();
+        spent.saturating_sub(objects * CHANGED) / CHANGED
+    }
+
+    /// Whether it may understand the expressions of an entry: those of a stranger repeat things
+    /// that repeat others.
+    pub(super) fn may_understand(&self, entry: &Value<'_>, faults: &mut Vec<Fault>) -> bool {
+        let target = file::field(entry, "target");
+        let texts = target.iter().flat_map(Value::fields).map(|it| it.value);
+        let texts = texts.chain(file::field(entry, "name"));
+        let repeated = texts.filter(|it| it.text().is_some_and(|text| text.contains('{')));
+        let parts = repeated.count() * REPEATED;
+        self.may_change(parts, entry.span(), faults)
     }
 
     fn spend(
@@ -140,4 +185,16 @@ impl Budget {
         left.set(rest);
         Ok(())
     }
+}
+
+/// How many labels and annotations a kustomization sets.
+pub(super) fn pairs_of(kustomization: &Kustomization<'_>) -> usize {
+    let labels = kustomization.items("labels").into_iter();
+    let labels = labels.filter_map(|label| file::field(&label, "pairs"));
+    let common = ["commonLabels", "commonAnnotations"].into_iter();
+    let common = common.filter_map(|field| kustomization.get(field));
+    labels
+        .chain(common)
+        .map(|pairs| pairs.fields().count())
+        .sum()
 }

@@ -10,14 +10,14 @@ use super::field_spec::FieldSpec;
 use super::file::{self, Kustomization};
 use super::identity::check_ids;
 use super::patch::Patch;
-use super::specs::{Reference, Specs, field_spec};
+use super::specs::field_spec;
 use super::transform::{self, End, Namespacing, Pairs, Subjects};
 use super::{Kustomize, generate, images, is_remote, objects, replacement};
 use crate::k8s::PartEffect;
 use crate::render::Chart;
 use crate::render::chart::{is_chart, written};
 use crate::render::library::{Library, join};
-use crate::render::object_id::{Gvk, ObjectId};
+use crate::render::object_id::ObjectId;
 use crate::render::resource::Resource;
 use crate::render::value::Value;
 
@@ -82,7 +82,13 @@ impl<'t> External<'_, 't, '_> {
         for (item, generator) in self.documents(("generators", PartEffect::Adds), faults) {
             let kind = file::text(&generator, "kind");
             if is_builtin(&generator) {
-                let made = generate::of_config(library, self.kustomization, &generator, faults);
+                let made = generate::of_config(
+                    library,
+                    self.kustomization,
+                    &generator,
+                    &self.kustomize.budget,
+                    faults,
+                );
                 if let Some(made) = made {
                     generated.push(made);
                     continue;
@@ -291,6 +297,15 @@ fn one<'t>(
         library, budget, ..
     } = kustomize;
     let resources = &mut all.resources;
+    let pairs = ["labels", "annotations"].iter();
+    let pairs = pairs.filter_map(|field| file::field(config, field));
+    let pairs = pairs.map(|pairs| pairs.fields().count()).sum::<usize>();
+    let fields = (own.as_slice(), pairs.max(1), pairs);
+    if !budget.may_set_fields(fields, resources, config.span(), faults)
+        || !budget.may_understand(config, faults)
+    {
+        return Ok(true);
+    }
     match file::text(config, "kind").as_str() {
         "NamespaceTransformer" => {
             let subjects = match file::text(config, "setRoleBindingSubjects").as_str() {
@@ -365,7 +380,7 @@ fn one<'t>(
         }
         "ImageTagTransformer" => {
             if let Some(image) = file::field(config, "imageTag") {
-                images::set_image(resources, &image, &own)?;
+                images::set_image(resources, &image, &own, (budget, faults))?;
             }
         }
         "ReplicaCountTransformer" => {
@@ -378,83 +393,4 @@ fn one<'t>(
         _ => return Ok(false),
     }
     Ok(true)
-}
-
-/// The fields that the OpenAPI definitions of custom resources mark: names of other objects,
-/// labels, annotations (kustomize, `loadconfigfromcrds.go`).
-pub(crate) fn crd_specs(file: &Value<'_>) -> Specs {
-    let mut specs = Specs::default();
-    for definition in file.fields() {
-        let name = definition.key.text().into_owned();
-        let kind = name.rsplit('.').next().unwrap_or_default().to_owned();
-        let Some(schema) = file::field(&definition.value, "Schema") else {
-            continue;
-        };
-        let walk = Crd { file, kind: &kind };
-        walk.properties(&schema, &mut Vec::new(), &mut specs);
-    }
-    specs
-}
-
-struct Crd<'a, 't> {
-    file: &'a Value<'t>,
-    kind: &'a str,
-}
-
-impl Crd<'_, '_> {
-    fn properties(&self, schema: &Value<'_>, path: &mut Vec<String>, specs: &mut Specs) {
-        // Definitions may contain themselves.
-        if path.len() > 12 {
-            return;
-        }
-        let properties = file::field(schema, "properties");
-        for property in properties.iter().flat_map(Value::fields) {
-            path.push(property.key.text().into_owned());
-            self.property(&property.value, path, specs);
-            path.pop();
-        }
-    }
-
-    fn property(&self, property: &Value<'_>, path: &mut Vec<String>, specs: &mut Specs) {
-        let gvk = Gvk {
-            kind: self.kind.to_owned(),
-            ..Gvk::default()
-        };
-        let spec = |path: &[String]| FieldSpec {
-            gvk: gvk.clone(),
-            path: path.to_vec(),
-            create: false,
-        };
-        if property.get("x-kubernetes-annotation").is_some() {
-            FieldSpec::merge(&mut specs.common_annotations, &[spec(path)]);
-        }
-        if property.get("x-kubernetes-label-selector").is_some() {
-            FieldSpec::merge(&mut specs.common_labels, &[spec(path)]);
-        }
-        if property.get("x-kubernetes-identity").is_some() {
-            FieldSpec::merge(&mut specs.name_prefix, &[spec(path)]);
-        }
-        if let Some(kind) = property.get("x-kubernetes-object-ref-kind") {
-            let version = property.text_of(&["x-kubernetes-object-ref-api-version"]);
-            let key = property.text_of(&["x-kubernetes-object-ref-name-key"]);
-            let mut full = path.clone();
-            full.extend(Some(key).filter(|key| !key.is_empty()));
-            let target = Gvk::new(&version, kind.text().unwrap_or_default());
-            let fields = vec![spec(&full)];
-            let reference = Specs {
-                references: vec![Reference { target, fields }],
-                ..Specs::default()
-            };
-            specs.merge(&reference);
-        }
-        let reference = property.text_of(&["$ref"]);
-        if let Some(schema) = self
-            .file
-            .get(&reference)
-            .and_then(|it| file::field(&it, "Schema"))
-        {
-            self.properties(&schema, path, specs);
-        }
-        self.properties(property, path, specs);
-    }
 }

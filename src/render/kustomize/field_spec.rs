@@ -6,6 +6,7 @@ use crate::render::object_id::Gvk;
 use crate::render::value::Value;
 use crate::source::Span;
 use crate::yaml::Kind;
+use std::collections::HashMap;
 
 /// A field of the objects of some kinds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,11 +38,24 @@ impl FieldSpec {
     /// one that is there.
     pub(crate) fn merge<'m>(all: &mut Vec<Self>, more: &'m [Self]) -> Option<&'m Self> {
         let mut conflict = None;
+        if more.is_empty() {
+            return conflict;
+        }
+        // Thousands of them may be compared with thousands, of which few are about one path.
+        let mut by_path: HashMap<Vec<String>, Vec<usize>> = HashMap::new();
+        for (position, spec) in all.iter().enumerate() {
+            by_path.entry(spec.path.clone()).or_default().push(position);
+        }
         for spec in more {
-            match all.iter().find(|other| spec.is_said_by(other)) {
+            let same_path = by_path.entry(spec.path.clone()).or_default();
+            let mut known = same_path.iter().map(|position| &all[*position]);
+            match known.find(|known| known.gvk.is_selected_by(&spec.gvk)) {
                 Some(known) if known.create == spec.create => {}
                 Some(_) => conflict = conflict.or(Some(spec)),
-                None => all.push(spec.clone()),
+                None => {
+                    same_path.push(all.len());
+                    all.push(spec.clone());
+                }
             }
         }
         conflict
@@ -51,10 +65,6 @@ impl FieldSpec {
     pub(crate) fn conflict(&self) -> String {
         let path = self.path.join("/");
         format!("`create` of the field `{path}` conflicts")
-    }
-
-    fn is_said_by(&self, other: &Self) -> bool {
-        other.gvk.is_selected_by(&self.gvk) && other.path == self.path
     }
 }
 

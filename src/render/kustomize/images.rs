@@ -2,13 +2,14 @@
 //!
 //! Refuses to know where kustomizations say which images.
 
+use super::budget::Budget;
 use super::fault::Fault;
 use super::field_spec::{FieldSpec, Missing, apply, obstacle};
 use super::file;
 use super::select::expression;
 use crate::render::object_id::Gvk;
 use crate::render::resource::Resource;
-use crate::render::value::{Field, Value};
+use crate::render::value::{Field, MAX_PARTS, Value};
 use regex::Regex;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -91,15 +92,23 @@ pub(crate) fn set_images<'t>(
     resources: &mut [Resource<'t>],
     images: &[Value<'t>],
     specs: &[FieldSpec],
-    faults: &mut Vec<Fault>,
+    (budget, faults): (&Budget, &mut Vec<Fault>),
 ) {
     if images.is_empty() {
         return;
     }
     let mut held = HeldImages::of(resources, specs);
     for image in images {
-        if let Err(message) = set(resources, &mut held, image, specs) {
-            faults.push(Fault::error(image.span(), message));
+        let looks = resources.len() * (1 + specs.len() / 16);
+        if !budget.may_understand(image, faults) || !budget.may_change(looks, image.span(), faults)
+        {
+            return;
+        }
+        let mut may_change = |parts| budget.may_change(parts, image.span(), faults);
+        match set(resources, &mut held, image, specs, &mut may_change) {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(message) => faults.push(Fault::error(image.span(), message)),
         }
     }
 }
@@ -109,21 +118,27 @@ pub(crate) fn set_image<'t>(
     resources: &mut [Resource<'t>],
     image: &Value<'t>,
     specs: &[FieldSpec],
+    (budget, faults): (&Budget, &mut Vec<Fault>),
 ) -> Result<(), String> {
-    set(
-        resources,
-        &mut HeldImages::of(resources, specs),
-        image,
-        specs,
-    )
+    let parts = resources.iter().map(|it| it.value.parts(MAX_PARTS));
+    if !budget.may_understand(image, faults)
+        || !budget.may_change(parts.sum(), image.span(), faults)
+    {
+        return Ok(());
+    }
+    let held = &mut HeldImages::of(resources, specs);
+    let mut may_change = |parts| budget.may_change(parts, image.span(), faults);
+    set(resources, held, image, specs, &mut may_change).map(drop)
 }
 
+/// Sets one image; whether all of that may be done.
 fn set<'t>(
     resources: &mut [Resource<'t>],
     held: &mut HeldImages,
     image: &Value<'t>,
     specs: &[FieldSpec],
-) -> Result<(), String> {
+    may_change: &mut dyn FnMut(usize) -> bool,
+) -> Result<bool, String> {
     let text = |name: &str| file::text(image, name);
     let written = text("name");
     let name = ImageName::new(&written);
@@ -144,6 +159,10 @@ fn set<'t>(
         let gvk = resource.id.gvk.clone();
         if gvk.kind == "CustomResourceDefinition" {
             continue;
+        }
+        // All of an object is looked through for it.
+        if may_hold && !may_change(resource.value.parts(MAX_PARTS)) {
+            return Ok(false);
         }
         let mut made = Vec::new();
         let mut set = |value: &mut Value<'t>| {
@@ -210,7 +229,7 @@ fn set<'t>(
         }
         held.add(position, made);
     }
-    Ok(())
+    Ok(true)
 }
 
 /// Whether a field is a list of containers.

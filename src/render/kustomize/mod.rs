@@ -15,7 +15,9 @@ mod field_path;
 mod field_spec;
 mod file;
 mod circle;
+mod component;
 mod configured;
+mod crds;
 mod generate;
 mod identity;
 mod images;
@@ -156,6 +158,8 @@ impl<'t, 's> Kustomize<'t, 's> {
             ..Accumulated::default()
         };
         let all = self.accumulate(kustomization, all, &mut Vec::new());
+        let spent = self.budget.objects_spent(all.resources.len());
+        self.library.deployed().take(spent);
         (all.resources, all.faults)
     }
 
@@ -203,7 +207,8 @@ impl<'t, 's> Kustomize<'t, 's> {
         faults.retain(|fault| seen.insert((fault.span, fault.message.clone())));
         let patches = all.patches.iter();
         let patches = patches.map(|patch| (patch.span, patch.is_idle)).collect();
-        deployed.take(all.resources.len());
+        let objects = all.resources.len();
+        deployed.take(objects + faults.len() / 4 + self.budget.objects_spent(objects));
         Build {
             resources: all.resources,
             faults,
@@ -289,8 +294,8 @@ impl<'t, 's> Kustomize<'t, 's> {
         let from_below = all.faults.len();
         self.configure(kustomization, &mut all);
         let mut faults = std::mem::take(&mut all.faults);
-        for generated in generate::all(self.library, kustomization, &mut faults) {
-            all.absorb(generated, &mut faults);
+        for generated in generate::all(self.library, kustomization, &self.budget, &mut faults) {
+            all.absorb(generated, &self.budget, &mut faults);
         }
         let mut external = External {
             kustomize: self,
@@ -298,7 +303,7 @@ impl<'t, 's> Kustomize<'t, 's> {
             open,
         };
         for generated in external.generate(&mut faults) {
-            all.absorb(generated, &mut faults);
+            all.absorb(generated, &self.budget, &mut faults);
         }
         all.faults = faults;
         for path in kustomization.items("components") {
@@ -348,7 +353,7 @@ impl<'t, 's> Kustomize<'t, 's> {
         } else if self.library.is_directory(&full) {
             let made = self.accumulated(&full, path, open);
             all.faults.extend(made.faults.iter().cloned());
-            if let Err(spent) = self.budget.take(made.resources.len(), span) {
+            if let Err(spent) = self.budget.take(&made.resources, span) {
                 return all.faults.extend(spent.fault());
             }
             all.patches.extend(made.patches.iter().copied());
@@ -364,6 +369,12 @@ impl<'t, 's> Kustomize<'t, 's> {
             let message = format!("there is no file or directory `{text}`");
             return all.faults.push(Fault::error(span, message));
         };
+        let is_there = |it: &Resource<'t>| ids.contains(&it.id.key());
+        if added.first().is_some_and(is_there)
+            && let Err(spent) = self.budget.take(&added, span)
+        {
+            return all.faults.extend(spent.fault());
+        }
         if all.resources.len() + added.len() > MAX_OBJECTS {
             let message = format!("this build has more than {MAX_OBJECTS} objects");
             return all.faults.push(Fault::error(span, message));
@@ -384,58 +395,6 @@ impl<'t, 's> Kustomize<'t, 's> {
         }
     }
 
-    fn add_component(
-        &self,
-        kustomization: &Kustomization<'t>,
-        path: &Value<'t>,
-        mut all: Accumulated<'t>,
-        open: &mut Vec<String>,
-    ) -> Accumulated<'t> {
-        let text = path.text().unwrap_or_default();
-        let span = path.span();
-        if is_remote(text) {
-            all.faults.push(remote::component(path));
-            return all;
-        }
-        if let Err(spent) = self.budget.rework(all.resources.len(), span) {
-            all.faults.extend(spent.fault());
-            return all;
-        }
-        let directory = kustomization.path(text);
-        if let Some(message) = circle::forbidden(open, &directory) {
-            all.faults.push(Fault::error(span, message));
-            return all;
-        }
-        let message = match Kustomization::read(self.library, &directory) {
-            _ if open.len() >= MAX_DEPTH => {
-                format!("kustomizations build on each other deeper than {MAX_DEPTH} levels")
-            }
-            None => format!("there is no kustomization in `{directory}`"),
-            Some(Err(fault)) => {
-                all.faults.push(fault);
-                return all;
-            }
-            Some(Ok(component)) if !component.is_component() => {
-                format!("`{directory}` is not a Component; it belongs among `resources`")
-            }
-            Some(Ok(component)) => {
-                open.push(directory);
-                let mut all = self.accumulate(&component, all, open);
-                open.pop();
-                all.gather_specs();
-                // Here, no hash tells generated objects apart.
-                if all.faults.is_empty()
-                    && let Err(message) = check_ids(all.resources.iter())
-                {
-                    all.faults.push(Fault::error(span, message));
-                }
-                return all;
-            }
-        };
-        all.faults.push(Fault::error(span, message));
-        all
-    }
-
     /// The transformers, in kustomize's order.
     fn transform(
         &self,
@@ -451,7 +410,12 @@ impl<'t, 's> Kustomize<'t, 's> {
         let merged = kustomization.items("patchesStrategicMerge");
         let early = [
             Patch::strategic_merge(library, kustomization, &merged, &mut faults),
-            Patch::of_field(library, kustomization, "patches", &mut faults),
+            Patch::of_field(
+                library,
+                kustomization,
+                "patches",
+                (&self.budget, &mut faults),
+            ),
         ];
         for patch in early.iter().flatten() {
             if !all.patch(patch, &self.budget, &mut faults) {
@@ -466,14 +430,26 @@ impl<'t, 's> Kustomize<'t, 's> {
             }
         }
         let objects = all.resources.len();
-        let may_set = (self.budget).may_set_pairs(kustomization, objects, &mut faults);
-        let mut tell = |place: &Value<'t>, result: Result<(), String>| {
+        let all_pairs = budget::pairs_of(kustomization);
+        let budget = &self.budget;
+        let may_set =
+            |(specs, pairs): (&[_], usize), resources: &[_], place: &Value<'t>, faults: &mut _| {
+                budget.may_set_fields((specs, pairs, all_pairs), resources, place.span(), faults)
+            };
+        let tell = |place: &Value<'t>, result: Result<(), String>, faults: &mut Vec<Fault>| {
             if let Err(message) = result {
                 faults.push(Fault::error(place.span(), message));
             }
         };
         let namespace = kustomization.get("namespace");
-        if let Some(namespace) = namespace.filter(|it| it.text() != Some("")) {
+        if let Some(namespace) = namespace.filter(|it| it.text() != Some(""))
+            && may_set(
+                (&specs.namespace, 1),
+                &all.resources,
+                &namespace,
+                &mut faults,
+            )
+        {
             let of = Namespacing {
                 namespace: &namespace,
                 specs: &specs.namespace,
@@ -483,25 +459,29 @@ impl<'t, 's> Kustomize<'t, 's> {
             let result = transform::set_namespace(&mut all.resources, of);
             let result = result.and_then(|()| check_ids(all.resources.iter()));
             may_collide &= result.is_ok();
-            tell(&namespace, result);
+            tell(&namespace, result, &mut faults);
         }
         for (field, end, fields) in [
             ("namePrefix", End::Front, &specs.name_prefix),
             ("nameSuffix", End::Back, &specs.name_suffix),
         ] {
             let addition = kustomization.get(field);
-            if let Some(addition) = addition.filter(|it| it.text() != Some("")) {
-                tell(
-                    &addition,
-                    transform::extend_names(&mut all.resources, &addition, end, fields),
-                );
+            if let Some(addition) = addition.filter(|it| it.text() != Some(""))
+                && may_set((fields, 1), &all.resources, &addition, &mut faults)
+            {
+                let result = transform::extend_names(&mut all.resources, &addition, end, fields);
+                tell(&addition, result, &mut faults);
             }
         }
         for label in kustomization.items("labels") {
-            let Some(pairs) = file::field(&label, "pairs").filter(|_| may_set) else {
+            let Some(pairs) = file::field(&label, "pairs") else {
                 continue;
             };
             let result = specs::label_fields(&label, &specs).and_then(|fields| {
+                let of = (fields.as_slice(), pairs.fields().count());
+                if !may_set(of, &all.resources, &label, &mut faults) {
+                    return Ok(());
+                }
                 let pairs = Pairs {
                     field: "labels",
                     pairs: &pairs,
@@ -509,28 +489,37 @@ impl<'t, 's> Kustomize<'t, 's> {
                 };
                 pairs.apply(&mut all.resources)
             });
-            tell(&label, result);
+            tell(&label, result, &mut faults);
         }
         for (field, fields) in [
             ("commonLabels", &specs.common_labels),
             ("commonAnnotations", &specs.common_annotations),
         ] {
-            if let Some(pairs) = kustomization.get(field).filter(|_| may_set) {
+            if let Some(pairs) = kustomization.get(field)
+                && may_set(
+                    (fields, pairs.fields().count()),
+                    &all.resources,
+                    &pairs,
+                    &mut faults,
+                )
+            {
                 let of = Pairs {
                     field,
                     pairs: &pairs,
                     specs: fields,
                 };
-                tell(&pairs, of.apply(&mut all.resources));
+                tell(&pairs, of.apply(&mut all.resources), &mut faults);
             }
         }
-        for patch in Patch::of_field(library, kustomization, "patchesJson6902", &mut faults) {
+        let told = (&self.budget, &mut faults);
+        for patch in Patch::of_field(library, kustomization, "patchesJson6902", told) {
             if !all.patch(&patch, &self.budget, &mut faults) {
                 break;
             }
         }
         for replica in kustomization.items("replicas") {
-            if !(self.budget).may_change(objects, replica.span(), &mut faults) {
+            let looks = objects * specs.replicas.len().div_ceil(4);
+            if !budget.may_change(looks, replica.span(), &mut faults) {
                 break;
             }
             let message =
@@ -546,11 +535,9 @@ impl<'t, 's> Kustomize<'t, 's> {
         }
         let mut images = kustomization.items("images");
         images.extend(kustomization.items("imageTags"));
-        let (looks, place) = (images.len() * objects, kustomization.root.span());
-        if (self.budget).may_change(looks, place, &mut faults) {
-            images::set_images(&mut all.resources, &images, &specs.images, &mut faults);
-        }
-        let told = (&self.budget, &mut faults);
+        let told = (budget, &mut faults);
+        images::set_images(&mut all.resources, &images, &specs.images, told);
+        let told = (budget, &mut faults);
         replacement::apply(library, kustomization, &mut all.resources, told);
         let mut external = External {
             kustomize: self,

@@ -74,14 +74,17 @@ fn texts(value: &Value<'_>) -> Option<Json> {
 /// JSON as Go writes it: safe within HTML.
 fn as_go_encodes(json: &str) -> String {
     let mut text = String::with_capacity(json.len());
-    for char in json.chars() {
-        match char {
-            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => {
-                text.push_str(&format!("\\u{:04x}", u32::from(char)));
-            }
-            char => text.push(char),
+    let mut rest = json;
+    while let Some(position) = rest.find(['<', '>', '&', '\u{2028}', '\u{2029}']) {
+        let (before, behind) = rest.split_at(position);
+        text.push_str(before);
+        let mut chars = behind.chars();
+        if let Some(sign) = chars.next() {
+            text.push_str(&format!("\\u{:04x}", u32::from(sign)));
         }
+        rest = chars.as_str();
     }
+    text.push_str(rest);
     text
 }
 

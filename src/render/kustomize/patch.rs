@@ -2,6 +2,7 @@
 //!
 //! Refuses to know how a patch is merged or applied to one object.
 
+use super::budget::Budget;
 use super::fault::Fault;
 use super::file::{self, Kustomization};
 use super::merge_keys::{Definitions, Schema};
@@ -90,11 +91,14 @@ impl<'t> Patch<'t> {
         library: &'t Library<'_>,
         kustomization: &Kustomization<'t>,
         name: &'static str,
-        faults: &mut Vec<Fault>,
+        (budget, faults): (&Budget, &mut Vec<Fault>),
     ) -> Vec<Self> {
         let mut entries = Entries::default();
         let mut patches = Vec::new();
         for item in kustomization.items(name) {
+            if !budget.may_understand(&item, faults) {
+                break;
+            }
             let entry = entries.next(&item);
             match Self::read(library, kustomization, &item, name) {
                 Ok(mut patch) => {

@@ -88,7 +88,9 @@ pub(super) fn run<'t>(
 ) {
     let mut may_change = |parts| budget.may_change(parts, replacement.span(), faults);
     // The source, and each target, are looked for among all objects.
-    let looks = 1 + file::items(replacement, "targets").len();
+    let targets = file::items(replacement, "targets");
+    let rejects = targets.iter().map(|it| file::items(it, "reject").len());
+    let looks = 1 + targets.len() + rejects.sum::<usize>() / 4;
     if !may_change(looks * resources.len()) {
         return;
     }
@@ -140,7 +142,7 @@ fn one<'t>(
             if is_rejected || !select.fits(&resource.value) || !select.selects_id(resource) {
                 continue;
             }
-            if !may_change(resource.value.parts(MAX_PARTS)) {
+            if !may_change(paths.len() * resource.value.parts(MAX_PARTS)) {
                 return Ok(());
             }
             let before = resource.value.clone();

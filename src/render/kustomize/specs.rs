@@ -71,6 +71,9 @@ impl Specs {
             (&mut self.replicas, &other.replicas),
             (&mut self.variables, &other.variables),
         ] {
+            if more.is_empty() {
+                continue;
+            }
             conflict = conflict.or(FieldSpec::merge(all, more));
             all.sort_by_cached_key(|spec| order::rank(&spec.gvk));
         }
@@ -85,6 +88,25 @@ impl Specs {
             }
         }
         conflict.map(FieldSpec::conflict)
+    }
+
+    /// How many fields they name.
+    pub(crate) fn count(&self) -> usize {
+        let lists = [
+            &self.name_prefix,
+            &self.name_suffix,
+            &self.namespace,
+            &self.labels,
+            &self.template_labels,
+            &self.common_labels,
+            &self.common_annotations,
+            &self.images,
+            &self.replicas,
+            &self.variables,
+        ];
+        let fields = lists.into_iter().map(Vec::len).sum::<usize>();
+        let of_references = self.references.iter();
+        fields + of_references.map(|it| 1 + it.fields.len()).sum::<usize>()
     }
 
     /// Reads one file of `configurations`.
