@@ -147,3 +147,59 @@ fn nobody_knows_what_a_pod_that_no_manifest_declares_calls_its_ports() {
     );
     assert!(!asked.stdout.contains("another tool"), "{asked:?}");
 }
+
+#[test]
+fn a_namespace_is_there_that_a_policy_of_any_kind_names() {
+    let policy = |api: &str, kind: &str, spec: &str| {
+        format!(
+            "{{apiVersion: {api}, kind: {kind}, metadata: {{name: p, namespace: shop}}, spec: {spec}}}\n"
+        )
+    };
+    let cilium = |labels: &str| {
+        let spec = format!(
+            "{{endpointSelector: {{}}, ingress: [{{fromEndpoints: [{{matchLabels: {labels}}}]}}]}}"
+        );
+        policy("cilium.io/v2", "CiliumNetworkPolicy", &spec)
+    };
+    let calico = |source: &str| {
+        let spec = format!(
+            "{{selector: all(), types: [Ingress], ingress: [{{action: Allow, source: {source}}}]}}"
+        );
+        policy("projectcalico.org/v3", "NetworkPolicy", &spec)
+    };
+    let edge = ["edge/+app=proxy", "shop/web"];
+    assert_verdicts(
+        "named",
+        &[
+            (
+                "Cilium, by the label of the namespace",
+                cilium("{'k8s:io.kubernetes.pod.namespace': edge, app: proxy}"),
+                edge,
+                &[],
+                "ALLOWED",
+            ),
+            (
+                "Cilium, by a label of the Namespace",
+                cilium(
+                    "{'io.cilium.k8s.namespace.labels.kubernetes.io/metadata.name': edge, app: other}",
+                ),
+                edge,
+                &[],
+                "BLOCKED",
+            ),
+            (
+                "Calico",
+                calico("{namespaceSelector: projectcalico.org/name == 'edge'}"),
+                edge,
+                &[],
+                "ALLOWED",
+            ),
+        ],
+    );
+    let directory = scratch("untold-nowhere");
+    let misspelt = cilium("{'k8s:io.kubernetes.pod.namespace': egde}");
+    write(&directory, "a.yaml", format!("{PODS}{misspelt}"));
+    let asked = run(&directory, &["reach", edge[0], edge[1]]);
+    assert_eq!(asked.status, 2, "{asked:?}");
+    assert!(asked.stderr.contains("no namespace `edge`"), "{asked:?}");
+}

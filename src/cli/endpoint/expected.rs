@@ -9,6 +9,7 @@ use crate::cluster::platform::{self, KnownPods};
 use crate::cluster::{Cluster, NAMESPACE_NAME_LABEL};
 use crate::k8s::{Label, LabelSelector, Labels, Truth};
 use crate::lint::Inventory;
+use crate::lint::plugin_selectors::plugin_selectors;
 use crate::source::{Span, Spanned, Text};
 
 /// Pods that somebody else than the manifests speaks for.
@@ -201,7 +202,7 @@ impl Lookup<'_> {
     }
 }
 
-/// Whether a peer of a policy names the namespace.
+/// Whether a peer of a policy, of whatever kind, names the namespace.
 fn is_mentioned(cluster: &Cluster, namespace: &str) -> bool {
     let names = |selector: &LabelSelector| {
         let mut labels = selector.match_labels.iter();
@@ -218,4 +219,8 @@ fn is_mentioned(cluster: &Cluster, namespace: &str) -> bool {
         .flat_map(|policy| policy.object.peers())
         .filter_map(|place| place.peer.namespace_selector.get())
         .any(names)
+        || plugin_selectors(cluster)
+            .iter()
+            .filter_map(|place| place.namespaces.as_ref())
+            .any(names)
 }
