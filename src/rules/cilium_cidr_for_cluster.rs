@@ -1,7 +1,7 @@
-//! Blocks of addresses in Cilium's policies for what is inside the cluster.
+//! Blocks of addresses and DNS names in Cilium's policies for what is inside the cluster.
 
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::k8s::{CiliumAddresses, CiliumPeers};
+use crate::k8s::{CiliumAddresses, CiliumFqdn, CiliumPeers, ServiceType};
 use crate::lint::cluster_ranges::{self, Overlap, Purpose};
 use crate::lint::plugin_rules::{self, CiliumPlace};
 use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule};
@@ -13,13 +13,16 @@ declare_rule! {
     ///
     /// Reports a block in `fromCIDR`, `toCIDR`, `fromCIDRSet` or `toCIDRSet` that covers the
     /// cluster's own pods, Services or nodes, according to the configuration, the manifests, or
-    /// the platform's usual ranges.
+    /// the platform's usual ranges; and a name of `toFQDNs` that is the DNS name of a Service,
+    /// such as `db.shop.svc.cluster.local` or `*.svc.cluster.local`, unless that Service has no
+    /// selector, and so may stand for an address elsewhere.
     ///
     /// ## Why is this bad?
     ///
     /// Cilium identifies pods and nodes by identity, never by address. Such a block matches
     /// nothing unless the agent option `policy-cidr-match-mode` says otherwise. The address of
-    /// a Service is translated to a pod's before policies are applied.
+    /// a Service is translated to a pod's before policies are applied. `toFQDNs` opens the
+    /// addresses that a name has, so it never opens pods either.
     ///
     /// ## Example
     ///
@@ -58,7 +61,7 @@ declare_rule! {
     /// There is no automatic fix: which pods are meant is not known.
     pub(super) struct CiliumCidrForCluster {
         name: "cilium-cidr-for-cluster",
-        summary: "a CIDR in a Cilium policy covers addresses inside the cluster",
+        summary: "a CIDR or a DNS name in a Cilium policy is for what is inside the cluster",
         category: Category::Plugins,
         severity: Severity::Error,
         tier: Stable,
@@ -80,6 +83,13 @@ impl Rule for CiliumCidrForCluster {
             for (path, cidr, except) in blocks(&place) {
                 if let Some(finding) = check(cx, cidr, except) {
                     let path = format!("{}.{path}", place.path());
+                    cx.report(finding.about(place.policy.object.display(), path));
+                }
+            }
+            for (path, name) in names(&place) {
+                if is_of_services(cx, &name.value) {
+                    let path = format!("{}.{path}", place.path());
+                    let finding = check_name(cx, name);
                     cx.report(finding.about(place.policy.object.display(), path));
                 }
             }
@@ -114,6 +124,56 @@ fn blocks<'c>(place: &CiliumPlace<'_, 'c>) -> Vec<WrittenBlock<'c>> {
     blocks
 }
 
+/// The names of a rule, each with its path.
+fn names<'c>(
+    place: &CiliumPlace<'_, 'c>,
+) -> impl Iterator<Item = (String, &'c Spanned<CiliumFqdn>)> {
+    let fields = place.rule.peer_fields.iter();
+    fields.flat_map(|field| {
+        let names: &[Spanned<CiliumFqdn>] = match &field.peers {
+            CiliumPeers::Fqdns(names) => names,
+            _ => &[],
+        };
+        let paths = (0..).map(|index| format!("{}[{index}]", field.name));
+        paths.zip(names)
+    })
+}
+
+/// What to write in place of the address or the name of a Service.
+const OF_SERVICE: &str =
+    "select the pods with `toEndpoints`, or the API server with the entity `kube-apiserver`";
+
+/// What the DNS names of Services end with, in clusters whose domain is the usual one.
+const OF_SERVICES: &str = ".svc.cluster.local";
+
+/// Whether a name is one of Services with pods, as far as anybody knows: one without a selector,
+/// or of type `ExternalName`, may stand for an address elsewhere.
+fn is_of_services(cx: &Context<'_>, name: &CiliumFqdn) -> bool {
+    let text = match name {
+        CiliumFqdn::Name(text) | CiliumFqdn::Pattern(text) => text,
+    };
+    let mut services = cx.cluster.service_ids().map(|id| cx.cluster.service(id));
+    text.ends_with(OF_SERVICES)
+        && !services.any(|service| {
+            let namespace = &cx.cluster.namespace(service.namespace).name;
+            let object = &service.object;
+            let is_elsewhere =
+                object.selector.is_none() || object.service_type == ServiceType::ExternalName;
+            is_elsewhere && name.matches(&format!("{}.{namespace}{OF_SERVICES}", object.meta.name))
+        })
+}
+
+fn check_name(cx: &Context<'_>, name: &Spanned<CiliumFqdn>) -> Diagnostic {
+    let message = format!(
+        "`{}` is a name inside this cluster, and opens none of its pods",
+        name.value
+    );
+    cx.finding(name.span, message)
+        .with_severity(Severity::Warning)
+        .note("Cilium knows pods by identity: `toFQDNs` only opens outside addresses")
+        .help(OF_SERVICE)
+}
+
 fn check(cx: &Context<'_>, cidr: &Spanned<IpNet>, except: &[Spanned<IpNet>]) -> Option<Diagnostic> {
     let (purpose, overlap, evidence) = cluster_ranges::known(cx, cidr.value, except)?;
     let noun = purpose.noun();
@@ -144,9 +204,7 @@ fn check(cx: &Context<'_>, cidr: &Spanned<IpNet>, except: &[Spanned<IpNet>]) -> 
     };
     let help = match purpose {
         Purpose::Pods => "select the pods with `fromEndpoints` or `toEndpoints`",
-        Purpose::Services => {
-            "select the pods with `toEndpoints`, or the API server with the entity `kube-apiserver`"
-        }
+        Purpose::Services => OF_SERVICE,
         Purpose::Nodes => "use the entities `host`, `remote-node` or `kube-apiserver`",
     };
     let finding = cx.finding(cidr.span, message).with_severity(severity);
