@@ -68,14 +68,21 @@ impl Error {
         written: &str,
         known: impl IntoIterator<Item = &'n str>,
     ) -> Self {
-        let distance =
-            |name: &str| strsim::osa_distance(&written.to_lowercase(), &name.to_lowercase());
-        let nearest = known.into_iter().map(|name| (distance(name), name)).min();
-        if let Some((_, name)) = nearest.filter(|(distance, name)| *distance <= 1 + name.len() / 4)
-        {
+        if let Some(name) = nearest(written, known) {
             self.help = Some(format!("did you mean `{name}`?"));
         }
         self
+    }
+
+    /// That a value is not what it has to be, with the word that was probably meant. The value
+    /// is repeated only where it is nearly that word: the file may be any file of the machine
+    /// that a stranger's link leads to, and messages go to the log of a CI job.
+    pub(super) fn not_valid(written: &str, what: &str, known: &[&str]) -> Self {
+        match nearest(written, known.iter().copied()) {
+            Some(_) => Self::new(format!("`{written}` is not {what}"))
+                .did_you_mean(written, known.iter().copied()),
+            None => Self::new(format!("this is not {what}")),
+        }
     }
 
     /// The same with all the known names, where none is near.
@@ -147,9 +154,14 @@ impl Error {
             } else {
                 "value"
             };
+            let is_shown = kind == "key" || nearest(name, known.iter().copied()).is_some();
+            let message = match is_shown {
+                true => format!("unknown {kind} `{name}`"),
+                false => format!("unknown {kind}"),
+            };
             let mut error = Self {
                 place,
-                ..Self::new(format!("unknown {kind} `{name}`"))
+                ..Self::new(message)
             }
             .did_you_mean(name, known.iter().copied());
             if kind == "value" && error.help.is_none() {
@@ -169,6 +181,14 @@ impl Error {
             ..Self::new(without_values(fact))
         }
     }
+}
+
+/// The nearest of the known names, where one is near.
+fn nearest<'n>(written: &str, known: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
+    let distance = |name: &str| strsim::osa_distance(&written.to_lowercase(), &name.to_lowercase());
+    let nearest = known.into_iter().map(|name| (distance(name), name)).min();
+    let nearest = nearest.filter(|(distance, name)| *distance <= 1 + name.len() / 4);
+    nearest.map(|(_, name)| name)
 }
 
 /// What serde says, without the text of the file: that may be any file of the machine,
@@ -381,11 +401,9 @@ fn rule_settings(
                 }
             },
             other => {
-                return Err(
-                    Error::new(format!("`{other}` is not a severity of `{name}`"))
-                        .did_you_mean(other, ["error", "warning", "info", "off"])
-                        .at_word(text, &name),
-                );
+                let what = format!("a severity of `{name}`");
+                let known = ["error", "warning", "info", "off"];
+                return Err(Error::not_valid(other, &what, &known).at_word(text, &name));
             }
         };
         Ok((name, setting))
@@ -424,7 +442,11 @@ fn ignore(
     text: &str,
     rules: &[&RuleMeta],
 ) -> Result<IgnoreEntry, Error> {
-    check_rule(&entry.rule, text, rules)?;
+    if rules.iter().all(|rule| rule.name != entry.rule) {
+        let names: Vec<&str> = rules.iter().map(|rule| rule.name).collect();
+        let error = Error::not_valid(&entry.rule, "the name of a rule", &names);
+        return Err(error.at_word(text, &entry.rule));
+    }
     if entry.reason.trim().is_empty() {
         return Err(
             Error::new(format!("`{}` is ignored without a reason", entry.rule))
@@ -441,7 +463,7 @@ fn ignore(
     }
     let until = entry.until.map(|until| {
         until.parse::<Date>().map_err(|_| {
-            let mut error = Error::new(format!("`{until}` is not a valid date"));
+            let mut error = Error::new("this is not a valid date");
             error.help = Some("write it as `2027-01-31`".to_owned());
             error.at_word(text, &until)
         })
@@ -462,10 +484,7 @@ fn glob(pattern: &str, text: &str) -> Result<GlobMatcher, Error> {
         .literal_separator(true)
         .build();
     glob.map(|glob| glob.compile_matcher()).map_err(|error| {
-        Error::new(format!(
-            "`{pattern}` is not a valid pattern: {}",
-            error.kind()
-        ))
-        .at_word(text, pattern)
+        let kind = error.kind();
+        Error::new(format!("this is not a valid pattern: {kind}")).at_word(text, pattern)
     })
 }

@@ -291,7 +291,7 @@ impl Cilium {
         };
         let labels = self.labels.as_deref().map(|labels| {
             LabelFilter::parse(labels).map_err(|pattern| {
-                let message = format!("`{pattern}` is not a pattern that `labels` may have");
+                let message = "this is not a pattern that `labels` may have";
                 Error::new(message).at_word(text, &pattern)
             })
         });
@@ -357,8 +357,8 @@ fn read_inventory(entry: Value, text: &str) -> Result<Inventory, Error> {
             "complete" => Ok(Inventory::Complete),
             "open" => Ok(Inventory::Open),
             other => {
-                let mut error = Error::new(format!("`{other}` is not a valid inventory"))
-                    .did_you_mean(other, ["complete", "open"]);
+                let known = ["complete", "open"];
+                let mut error = Error::not_valid(other, "a valid inventory", &known);
                 error.help = error.help.or(Some(INVENTORY_HELP.to_owned()));
                 Err(error.at_word(text, other))
             }
@@ -375,7 +375,7 @@ impl Version {
     fn read(self, text: &str) -> Result<KubernetesVersion, Error> {
         match self {
             Self::Text(version) => version.parse().map_err(|UnknownVersion| {
-                let message = format!("`{version}` is not a version of Kubernetes such as `1.36`");
+                let message = "this is not a version of Kubernetes such as `1.36`";
                 Error::new(message).at_word(text, &version)
             }),
             Self::Number(number) => Err(Error::new(format!(
@@ -417,9 +417,8 @@ impl Network {
                 .into_iter()
                 .find(|family| family.name() == written);
             known.ok_or_else(|| {
-                Error::new(format!("`{written}` is not an IP family"))
-                    .did_you_mean(written, Family::ALL.map(Family::name))
-                    .at_word(text, written)
+                let known = Family::ALL.map(Family::name);
+                Error::not_valid(written, "an IP family", &known).at_word(text, written)
             })
         };
         settings.ip_families = self
@@ -434,10 +433,8 @@ impl Network {
 fn cidrs(written: &[String], text: &str) -> Result<Vec<IpNet>, Error> {
     let cidr = |written: &String| {
         written.parse::<IpNet>().map_err(|_| {
-            Error::new(format!(
-                "`{written}` is not a valid address block such as `10.0.0.0/8`"
-            ))
-            .at_word(text, written)
+            Error::new("this is not a valid address block such as `10.0.0.0/8`")
+                .at_word(text, written)
         })
     };
     written.iter().map(cidr).collect()
@@ -446,9 +443,11 @@ fn cidrs(written: &[String], text: &str) -> Result<Vec<IpNet>, Error> {
 fn named<T: Copy>(known: &[(&str, T)], what: &str, written: &str, text: &str) -> Result<T, Error> {
     match known.iter().find(|(name, _)| *name == written) {
         Some((_, value)) => Ok(*value),
-        None => Err(Error::new(format!("npcheck knows no {what} `{written}`"))
-            .did_you_mean(written, known.iter().map(|(name, _)| *name))
-            .or_one_of(known.iter().map(|(name, _)| *name))
-            .at_word(text, written)),
+        None => {
+            let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
+            let what = format!("a {what} that npcheck knows");
+            let error = Error::not_valid(written, &what, &names);
+            Err(error.or_one_of(names).at_word(text, written))
+        }
     }
 }

@@ -296,6 +296,15 @@ fn what_kubernetes_applies_is_in_force_and_nothing_else() {
             &[],
             &["invalid-value"],
         ),
+        // The server empties such a list before it looks at it (`fieldmanager.go`).
+        (
+            first.replace(
+                "{name: first}",
+                "{name: first, managedFields: [{operation: Guess, fieldsType: FieldsV9}]}",
+            ),
+            &["first 1"],
+            &[],
+        ),
         (
             first.replace("{name: first}", "{name: first, creationTimestamp: Z}"),
             &[],

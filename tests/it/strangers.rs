@@ -101,6 +101,19 @@ fn a_configuration_shows_nothing_of_the_machine() {
         "rules: [hunter2]\n",
         "inventory: {hunter2: 1}\n",
         "dns: hunter2\n",
+        "cni: hunter2\n",
+        "failOn: hunter2\n",
+        "inventory: hunter2\n",
+        "kubernetes: hunter2\n",
+        "rules: {accidental-or: hunter2}\n",
+        "cluster: {podCIDRs: [hunter2]}\n",
+        "cluster: {ipFamilies: [hunter2]}\n",
+        "cilium: {labels: '(hunter2'}\n",
+        "cilium: {enablePolicy: hunter2}\n",
+        "ignore: [{rule: hunter2, object: x, reason: y}]\n",
+        "ignore: [{rule: accidental-or, object: '[hunter2', reason: y}]\n",
+        "ignore: [{rule: accidental-or, object: x, reason: y, until: hunter2}]\n",
+        "scopes: [{name: a, paths: ['[hunter2']}]\n",
     ] {
         write(&directory, "npcheck.yaml", text);
         let refused = run(&directory, &["lint"]);
