@@ -7,12 +7,14 @@ use super::configuration::ClusterOptions;
 use super::exit::Outcome;
 use super::input::{Input, skip_reason};
 use super::terminal::Terminal;
-use crate::k8s::{Document, Opacity, Outcome as Became, PartEffect, WorkloadKind};
+use crate::k8s::{Document, Opacity, Outcome as Became, WorkloadKind};
 use crate::load;
 use crate::output::{Escaped, Role, Style, count, display_name};
+use crate::render::command_to_fill;
 use crate::source::{Source, SourceId};
-use crate::workspace::{OpaquePart, Part, PartRoot};
+use crate::workspace::{Alternatives, OpaquePart, Part, PartRoot};
 use clap::Args;
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 
 /// Show what is read, what each document becomes, and what is skipped and why
@@ -74,30 +76,14 @@ fn write_roots(input: &Input, style: Style, out: &mut dyn Write) -> io::Result<(
         }
         write_as_written(part, style, out)?;
         for unknown in &part.opaque {
-            let place = unknown.name.as_str();
-            writeln!(
-                out,
-                "  {:<14} {}: {}",
-                "unknown",
-                Escaped(place),
-                Escaped(&unknown.part.reason)
-            )?;
-        }
-        let is_chart = |it: &OpaquePart| it.part.effect == PartEffect::AddsPods;
-        let (mut charts, mut others) = (part.opaque.iter(), part.opaque.iter());
-        let ways = [
-            (others.any(|it| !is_chart(it)), "kustomize build DIRECTORY"),
-            (charts.any(is_chart), "helm template RELEASE CHART"),
-        ];
-        for (_, way) in ways.iter().filter(|(is_asked, _)| *is_asked) {
-            let fill = format!("to fill the gap: {way} | npcheck lint -");
-            writeln!(out, "  {}", style.paint(Role::Faint, fill))?;
+            write_unknown(unknown, input, style, out)?;
         }
     }
     if several {
         let why = "clusters are told apart by what Flux and Argo CD say, and by objects that are defined twice";
         writeln!(out, "{}", style.paint(Role::Faint, why))?;
     }
+    write_alternatives(input, style, out)?;
     let documents = input.workspace.documents();
     let is_idle = |document: &&Document| document.outcome == Became::NotDeployed;
     for document in documents
@@ -113,6 +99,47 @@ fn write_roots(input: &Input, style: Style, out: &mut dyn Write) -> io::Result<(
             Escaped(source.name()),
             identity(document)
         )?;
+    }
+    Ok(())
+}
+
+/// Writes what is missing from a cluster, and the command that tells it.
+fn write_unknown(
+    unknown: &OpaquePart,
+    input: &Input,
+    style: Style,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let (place, reason) = (Escaped(&unknown.name), Escaped(&unknown.part.reason));
+    writeln!(out, "  {:<14} {place}: {reason}", "unknown")?;
+    let sources = input.workspace.sources();
+    let command = command_to_fill(sources, &unknown.part, unknown.root.as_deref());
+    if let Some(command) = command {
+        let fill = format!("to fill the gap: {} | npcheck lint -", Escaped(&command));
+        writeln!(out, "  {:<14} {}", "", style.paint(Role::Faint, fill))?;
+    }
+    Ok(())
+}
+
+/// Writes which files side by side are taken for alternatives, and why.
+fn write_alternatives(input: &Input, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    let views = input.workspace.clusters();
+    let all = views.flat_map(|view| view.part().alternatives.iter());
+    let all: BTreeSet<&Alternatives> = all.collect();
+    for alternatives in all {
+        let files: Vec<String> = (alternatives.files.iter())
+            .map(|name| Escaped(name).to_string())
+            .collect();
+        let why = match alternatives.by_name {
+            true => "their names tell environments",
+            false => "they define the same objects",
+        };
+        let line = format!(
+            "alternatives: {}, as they define {} otherwise and {why}",
+            files.join(", "),
+            Escaped(&alternatives.object)
+        );
+        writeln!(out, "{}", style.paint(Role::Faint, line))?;
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ use crate::diagnostic::{Diagnostic, FixClass};
 use crate::graph::{End, Flow, GraphDiff};
 use crate::output::{Escaped, EscapedLine, count, range_name};
 use crate::workspace::{Autofixed, Permission};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 /// How many flows of a kind are printed one by one.
@@ -118,14 +118,19 @@ impl Offered {
 
 /// Says what the fixes change for connections, and which fixes were left out.
 fn report(autofixed: &Autofixed, terminal: &mut Terminal) {
+    // Several clusters may have the same flow: it is told once.
+    let added = lines(autofixed.changes.iter().flat_map(GraphDiff::added));
+    let removed = lines(autofixed.changes.iter().flat_map(GraphDiff::removed));
     let mut witness: Option<String> = None;
-    for change in &autofixed.changes {
-        let (added, removed): (Vec<Flow>, Vec<Flow>) = flows(change);
-        say_flows("opens", &added, terminal);
-        say_flows("closes", &removed, terminal);
-        let flows = added.iter().take(SHOWN).chain(removed.iter().take(SHOWN));
-        let mut ends = flows.flat_map(|flow| [&flow.source, &flow.destination]);
-        witness = witness.or_else(|| ends.find(|end| end.is_witness()).map(end));
+    for (verb, lines) in [("opens", &added), ("closes", &removed)] {
+        for (line, of_line) in lines.iter().take(SHOWN) {
+            terminal.say(format_args!("  {verb} {line}"));
+            witness = witness.or_else(|| of_line.clone());
+        }
+        if lines.len() > SHOWN {
+            let more = count(lines.len() - SHOWN, "flow");
+            terminal.say(format_args!("  {verb} {more} more"));
+        }
     }
     if let Some(name) = witness {
         let labels = name.rsplit_once("/+").map_or(&*name, |(_, labels)| labels);
@@ -141,24 +146,18 @@ fn report(autofixed: &Autofixed, terminal: &mut Terminal) {
     }
 }
 
-fn flows(change: &GraphDiff) -> (Vec<Flow>, Vec<Flow>) {
-    (change.added().collect(), change.removed().collect())
-}
-
-fn say_flows(verb: &str, flows: &[Flow], terminal: &mut Terminal) {
-    for flow in flows.iter().take(SHOWN) {
-        let (from, to) = (end(&flow.source), end(&flow.destination));
-        terminal.say(format_args!(
-            "  {verb} {from} -> {to}  {}",
-            flow.connections
-        ));
-    }
-    if flows.len() > SHOWN {
-        terminal.say(format_args!(
-            "  {verb} {} more",
-            count(flows.len() - SHOWN, "flow")
-        ));
-    }
+/// The flows as they are printed, each once, with the name of an end that no manifest declares.
+fn lines(flows: impl Iterator<Item = Flow>) -> Vec<(String, Option<String>)> {
+    let mut told = BTreeSet::new();
+    let lines = flows.map(|flow| {
+        let ends = [&flow.source, &flow.destination];
+        let [from, to] = ends.map(end);
+        let witness = ends.into_iter().find(|end| end.is_witness()).map(end);
+        (format!("{from} -> {to}  {}", flow.connections), witness)
+    });
+    lines
+        .filter(|(line, _)| told.insert(line.clone()))
+        .collect()
 }
 
 fn end(end: &End) -> String {

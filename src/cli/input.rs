@@ -25,6 +25,11 @@ use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 
+/// The texts of a listing.
+fn ids_of(listing: &Listing) -> Vec<SourceId> {
+    listing.files.iter().map(|file| file.source).collect()
+}
+
 /// What is done with clusters, for a person who waits.
 const JUDGING: &str = "working out who can connect to whom";
 
@@ -181,12 +186,23 @@ impl Input {
         let config_source = configuration.source(&mut sources);
         let texts = Texts::read_for(focus, sources);
         let path_of = configuration.path_of();
-        let of = |listing| {
-            Self::of_listing(&texts, keep, listing, configuration, path_of.clone())
-                .with_config_source(config_source)
+        let building = match before {
+            Some(_) => Keep::Builds,
+            None => keep,
         };
-        let before = before.map(of);
-        let now = of(now);
+        let ids = ids_of(&now);
+        let config = &configuration.config;
+        let built = Workspace::keeping(building, &texts, &ids, config, path_of);
+        // What both states have in common is built once.
+        let before = before.map(|listing| {
+            let workspace = built.other_state(&ids_of(&listing));
+            Self::of_listing(workspace, listing).with_config_source(config_source)
+        });
+        let built = match keep {
+            Keep::Builds => built,
+            Keep::Clusters => built.without_builds(),
+        };
+        let now = Self::of_listing(built, now).with_config_source(config_source);
         progress::begin(JUDGING, 0);
         (now, before)
     }
@@ -203,9 +219,10 @@ impl Input {
             before,
         } = loaded;
         let texts = Texts::read(sources);
-        let state = |listing, configuration| {
-            let keep = Keep::Clusters;
-            Self::of_listing(&texts, keep, listing, configuration, path_of.clone())
+        let state = |listing: Listing, configuration: &Configuration| {
+            let config = &configuration.config;
+            let workspace = Workspace::of(&texts, &ids_of(&listing), config, path_of.clone());
+            Self::of_listing(workspace, listing)
         };
         let inputs = [
             state(before.unwrap_or_default(), configurations[0]),
@@ -221,16 +238,7 @@ impl Input {
         self
     }
 
-    fn of_listing(
-        texts: &Texts,
-        keep: Keep,
-        listing: Listing,
-        configuration: &Configuration,
-        path_of: PathOf,
-    ) -> Self {
-        let ids: Vec<SourceId> = listing.files.iter().map(|file| file.source).collect();
-        let config = &configuration.config;
-        let workspace = Workspace::keeping(keep, texts, &ids, config, path_of);
+    fn of_listing(workspace: Workspace, listing: Listing) -> Self {
         let workspace = kept(workspace.whole_if_it_matters());
         let mut summary = summarize(&workspace);
         summary.files = listing.files.len();

@@ -235,15 +235,16 @@ fn lint(
     };
     let today = today();
     let sources = input.workspace.sources();
-    let found_before = earlier
-        .as_ref()
-        .map(|earlier| earlier.workspace.lint(today).findings);
-    let known = KnownFindings::new(baseline, sources, &found_before.unwrap_or_default());
     let before = earlier.as_ref().map(|earlier| &earlier.workspace);
-    let linted = match options.fixing() {
-        Some(_) => input.workspace.lint_for_fixes(before, today),
-        None => input.workspace.lint_change(before, today),
+    let [linted, found_before] = match (options.fixing(), before) {
+        (None, Some(before)) => input.workspace.lint_both(before, today),
+        (None, None) => [input.workspace.lint(today), lint::Report::default()],
+        (Some(_), before) => [
+            input.workspace.lint_for_fixes(before, today),
+            before.map_or_else(lint::Report::default, |before| before.lint(today)),
+        ],
     };
+    let known = KnownFindings::new(baseline, sources, &found_before.findings);
     let run = Run {
         options,
         input: &input,

@@ -18,6 +18,19 @@ pub struct Undeployed {
 }
 
 impl Undeployed {
+    /// Whether the others are the same objects.
+    #[must_use]
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        let namespaces = self.namespaces.iter().map(|(it, _)| it);
+        let others = other.namespaces.iter().map(|(it, _)| it);
+        let are_same = self.workloads.len() == other.workloads.len()
+            && self.namespaces.len() == other.namespaces.len();
+        let mut workloads = self.workloads.iter().zip(&other.workloads);
+        are_same
+            && namespaces.zip(others).all(|(a, b)| Arc::ptr_eq(a, b))
+            && workloads.all(|(a, b)| Arc::ptr_eq(a, b))
+    }
+
     /// Those among these objects.
     #[must_use]
     pub fn of<'o>(objects: impl IntoIterator<Item = &'o Object>) -> Self {

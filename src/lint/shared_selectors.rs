@@ -13,7 +13,7 @@ use crate::source::Span;
 use std::collections::HashSet;
 
 /// The selectors of more than one build that match pods in one of them.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct SharedSelectors {
     met: HashSet<Key>,
 }

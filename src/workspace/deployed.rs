@@ -3,6 +3,7 @@
 //!
 //! Refuses to know how roots are found and built.
 
+use super::alternatives::{ObjectsOfFile, Places};
 use super::contradictions::{Contradicting, contradictions};
 use super::environments::environments;
 use super::part::{OpaquePart, Part, PartRoot};
@@ -10,7 +11,7 @@ use super::texts::Texts;
 use crate::cluster::{BuiltTogether, Undeployed};
 use crate::diagnostic::Diagnostic;
 use crate::k8s::{ContextObject, Document, Documents, Object, Outcome, UnknownPart, document_at};
-use crate::render::{Deployment, Root};
+use crate::render::{Deployment, Root, RootKind};
 use crate::source::{SourceId, Span};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -74,11 +75,23 @@ pub(super) fn parts(texts: &Texts, ids: &[SourceId], deployment: &Deployment) ->
         parts.push(part(texts, name, &members));
     }
     if !others.is_empty() {
-        let directories: Vec<&str> = others.iter().map(|it| it.directory.as_str()).collect();
+        let files = others.iter().enumerate();
+        let files = files.filter_map(|(member, it)| {
+            Some(ObjectsOfFile {
+                member,
+                name: texts.sources().get(it.text?).name(),
+                objects: it.objects,
+            })
+        });
+        let places = Places::of(texts.sources(), files);
+        let directories = others.iter().enumerate();
+        let directories = directories
+            .map(|(member, it)| places.standing(member).unwrap_or(it.directory.as_str()));
+        let directories: Vec<&str> = directories.collect();
         let weights: Vec<usize> = others.iter().map(|it| it.objects.len()).collect();
         let members = others.iter().enumerate().map(|(member, it)| Contradicting {
             member,
-            directory: &it.directory,
+            directory: directories[member],
             objects: it.objects,
         });
         let contradictions = contradictions(members);
@@ -97,6 +110,7 @@ pub(super) fn parts(texts: &Texts, ids: &[SourceId], deployment: &Deployment) ->
                 }),
             };
             let mut part = part(texts, &name, &members);
+            part.alternatives = Arc::clone(&places.found);
             if is_apart {
                 set_apart(texts, deployment, &mut part);
             }
@@ -144,10 +158,12 @@ fn shared_directory(names: &[&str]) -> usize {
 fn set_apart(texts: &Texts, deployment: &Deployment, part: &mut Part) {
     let roots = deployment.roots.iter();
     let theirs = roots.filter(|root| root.cluster.is_some());
-    let parts = theirs.clone().flat_map(|root| &root.opaque);
-    part.opaque.extend(parts.map(|part| opaque(texts, part)));
-    part.opaque.sort();
-    part.opaque.dedup();
+    for root in theirs.clone() {
+        let parts = root.opaque.iter();
+        part.opaque
+            .extend(parts.map(|part| opaque(texts, root, part)));
+    }
+    sort(&mut part.opaque);
     let unreferenced = deployment.unreferenced.iter();
     let unreferenced = unreferenced.flat_map(|id| &texts.get(*id).objects);
     let theirs = theirs.flat_map(|root| &root.objects);
@@ -156,11 +172,29 @@ fn set_apart(texts: &Texts, deployment: &Deployment, part: &mut Part) {
     part.is_apart = true;
 }
 
-fn opaque(texts: &Texts, part: &UnknownPart) -> OpaquePart {
+fn opaque(texts: &Texts, root: &Root, part: &UnknownPart) -> OpaquePart {
+    let name = texts.sources().get(part.span.source).name();
+    let directory = crate::cluster::directory_of(name);
+    let is_around = |build: &&str| {
+        let rest = directory.strip_prefix(build);
+        build.is_empty() || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    let builds = root.builds.iter().map(|build| build.directory.as_str());
+    let built = match root.kind {
+        RootKind::Kustomization | RootKind::Chart => Some(root.directory.as_str()),
+        RootKind::Flux | RootKind::ArgoCd => builds.filter(is_around).max_by_key(|it| it.len()),
+    };
     OpaquePart {
         name: texts.place(part.span),
         part: part.clone(),
+        root: built.map(str::to_owned),
     }
+}
+
+/// Sorts what is unknown, each part once.
+fn sort(parts: &mut Vec<OpaquePart>) {
+    parts.sort();
+    parts.dedup_by(|one, other| one.name == other.name && one.part == other.part);
 }
 
 /// Adds what is to be said of manifests that nothing deploys to the first part: it is no
@@ -260,7 +294,8 @@ fn part(texts: &Texts, name: &str, members: &[&Member<'_>]) -> Part {
             }
         }
         let parts = root.opaque.iter();
-        part.opaque.extend(parts.map(|part| opaque(texts, part)));
+        part.opaque
+            .extend(parts.map(|part| opaque(texts, root, part)));
         for id in &root.texts {
             let read = texts.get(*id);
             let of_text = read.diagnostics.iter();
@@ -281,8 +316,7 @@ fn part(texts: &Texts, name: &str, members: &[&Member<'_>]) -> Part {
         .map(|root| root.objects.iter().map(|object| object.meta().span.source))
         .collect();
     part.built_together = Arc::new(built_together);
-    part.opaque.sort();
-    part.opaque.dedup();
+    sort(&mut part.opaque);
     documents.sort_by_key(|document| document.span);
     let by_text = documents.chunk_by(|one, next| one.span.source == next.span.source);
     let of_text = |documents: &[PartDocument<'_>]| {

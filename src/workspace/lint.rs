@@ -19,7 +19,7 @@ use crate::rules;
 use crate::source::{SourceMap, Span};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 /// The rule whose findings depend on what all others find: what a suppression is good for in
 /// one cluster keeps it.
@@ -89,19 +89,50 @@ impl Workspace {
         today: Date,
     ) -> Report {
         let known_rules = known_rules();
-        let judge = Judge {
+        let judge = self.judge(earlier, &known_rules, (rules, today));
+        self.joined(judge.reports(|_| None), rules, today)
+    }
+
+    /// What is found now, and what was found in an earlier state: where both have a cluster in
+    /// common, it is judged once.
+    #[must_use]
+    pub fn lint_both(&self, earlier: &Self, today: Date) -> [Report; 2] {
+        let (known_rules, rules) = (known_rules(), RulesToRun::All);
+        let now = self.judge(Some(earlier), &known_rules, (rules, today));
+        let before = earlier.judge(None, &known_rules, (rules, today));
+        let reports = now.reports(|_| None);
+        // A rule may ask what other clusters make of the same text.
+        let are_alike = now.shared_selectors() == before.shared_selectors();
+        let by_name: HashMap<&str, usize> = (self.clusters.iter().enumerate())
+            .map(|(place, view)| (view.name(), place))
+            .collect();
+        let of_before = before.reports(|view| {
+            let place = by_name.get(view.name()).filter(|_| are_alike)?;
+            let is_same = std::ptr::eq(&*self.clusters[*place], view);
+            is_same.then(|| reports[*place].clone())
+        });
+        let before = earlier.joined(of_before, rules, today);
+        [self.joined(reports, rules, today), before].map(told)
+    }
+
+    fn judge<'w>(
+        &'w self,
+        earlier: Option<&'w Self>,
+        known_rules: &'w [&'static RuleMeta],
+        (rules, today): (RulesToRun, Date),
+    ) -> Judge<'w> {
+        Judge {
             workspace: self,
             earlier,
-            known_rules: &known_rules,
+            known_rules,
             rules: rules.of(&self.config),
             shared_selectors: OnceLock::new(),
             today,
-        };
-        progress::begin("judging clusters", self.clusters.len());
-        let reports: Vec<Report> = match self.clusters.as_slice() {
-            [one] => vec![judge.lint(one)],
-            several => several.par_iter().map(|view| judge.lint(view)).collect(),
-        };
+        }
+    }
+
+    /// The reports of all clusters as that of the tree.
+    fn joined(&self, reports: Vec<Report>, rules: RulesToRun, today: Date) -> Report {
         let mut all = merge(self, reports);
         all.findings = join_objects(all.findings);
         if rules == RulesToRun::All {
@@ -183,6 +214,17 @@ impl Judge<'_> {
         })
     }
 
+    /// What is found in each cluster, but for those of which it is `known`.
+    fn reports(&self, known: impl Fn(&ClusterView) -> Option<Report> + Sync) -> Vec<Report> {
+        let clusters = &self.workspace.clusters;
+        progress::begin("judging clusters", clusters.len());
+        let report = |view: &Arc<ClusterView>| known(view).unwrap_or_else(|| self.lint(view));
+        match clusters.as_slice() {
+            [one] => vec![report(one)],
+            several => several.par_iter().map(report).collect(),
+        }
+    }
+
     /// One cluster, and the policies in it that have a second text.
     fn lint(&self, view: &ClusterView) -> Report {
         let report = self.lint_as(view, view.first_definitions());
@@ -207,6 +249,8 @@ impl Judge<'_> {
             let mut views = earlier.clusters();
             views.find(|earlier| earlier.name() == view.name())
         });
+        // What has not changed was no change.
+        let earlier = earlier.filter(|earlier| !std::ptr::eq(*earlier, view));
         let earlier = earlier.map(|earlier| Engine::new(earlier.first_definitions()));
         let input = lint::Input {
             sources: self.workspace.sources(),

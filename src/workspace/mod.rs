@@ -3,6 +3,7 @@
 //!
 //! Refuses to know command lines, formats and exit statuses.
 
+mod alternatives;
 mod autofix;
 mod built;
 mod contradictions;
@@ -22,6 +23,7 @@ mod staged;
 mod texts;
 
 pub use crate::render::{BROKEN_BUILD, ChangedObject, Step};
+pub use alternatives::Alternatives;
 pub use autofix::{Autofixed, Permission};
 pub use built::BuiltObjects;
 pub use lint::known_rules;
@@ -43,7 +45,7 @@ use crate::progress;
 use crate::render::Builds;
 use crate::source::{SourceId, SourceMap};
 use rayon::prelude::*;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
@@ -160,16 +162,58 @@ impl Workspace {
         config: &Config,
         path_of: PathOf,
     ) -> Self {
+        let empty = Self::empty(texts, ids, Arc::new(config.clone()), path_of);
         let empty = Self {
+            builds: (keep == Keep::Builds).then(Builds::default),
+            ..empty
+        };
+        empty.with_clusters(|_| None)
+    }
+
+    fn empty(texts: &Texts, ids: &[SourceId], config: Arc<Config>, path_of: PathOf) -> Self {
+        Self {
             texts: texts.clone(),
             ids: ids.into(),
-            config: Arc::new(config.clone()),
+            config,
             path_of,
             config_source: None,
             clusters: Vec::new(),
-            builds: (keep == Keep::Builds).then(Builds::default),
+            builds: None,
+        }
+    }
+
+    /// Another state of the tree, of which these are the texts: what they have in common is built
+    /// and joined once, if this one keeps what was built.
+    #[must_use]
+    pub fn other_state(&self, ids: &[SourceId]) -> Self {
+        let here: BTreeSet<SourceId> = self.ids.iter().copied().collect();
+        let there: BTreeSet<SourceId> = ids.iter().copied().collect();
+        let differing: BTreeSet<SourceId> = here.symmetric_difference(&there).copied().collect();
+        let known = (self.builds.as_ref())
+            .map(|builds| builds.of_other_state(differing.clone(), self.sources()));
+        let config = Arc::clone(&self.config);
+        let empty = Self::empty(&self.texts, ids, config, self.path_of.clone());
+        let other = Self {
+            builds: known,
+            ..empty
         };
-        empty.with_clusters(|_| None)
+        let by_name: HashMap<&str, &Arc<ClusterView>> =
+            (self.clusters.iter()).map(|it| (it.name(), it)).collect();
+        let other = other.with_clusters(|part| {
+            let view = by_name.get(part.name.as_str())?;
+            let is_same = part.texts.is_disjoint(&differing) && view.part.is_same_as(part);
+            is_same.then(|| Arc::clone(view))
+        });
+        other.without_builds()
+    }
+
+    /// The same without what kustomizations made.
+    #[must_use]
+    pub fn without_builds(self) -> Self {
+        Self {
+            builds: None,
+            ..self
+        }
     }
 
     /// The same with the text of the configuration among the texts, so that what is wrong with

@@ -221,6 +221,7 @@ fn too_many_services(cluster: &Cluster) -> Option<OpaquePart> {
             effect: PartEffect::Changes,
             is_limit: true,
         },
+        root: None,
     })
 }
 

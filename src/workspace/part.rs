@@ -3,6 +3,7 @@
 //!
 //! Refuses to know whether a text was taken as it stands or built from several.
 
+use super::alternatives::{Alternatives, ObjectsOfFile, Places as Standing};
 use super::contradictions::{Contradicting, Contradictions, contradictions};
 use super::deployed;
 use super::environments::environments;
@@ -44,6 +45,8 @@ pub struct Part {
     /// The files beside those roots that are taken as they stand and have objects: how many, by
     /// directory.
     pub as_written: BTreeMap<String, usize>,
+    /// The files side by side of which one or the other is applied, in this cluster and others.
+    pub alternatives: Arc<[Alternatives]>,
     /// Which texts the same root builds.
     pub(super) built_together: Arc<BuiltTogether>,
     /// The objects that are deployed otherwise than they are written.
@@ -57,6 +60,25 @@ pub struct Part {
 }
 
 impl Part {
+    /// Whether a part of another state of the tree, made of the same texts if these are alike, is
+    /// the same. Its objects are the same ones in memory: a build may have taken something of
+    /// texts that are not among those.
+    pub(super) fn is_same_as(&self, other: &Self) -> bool {
+        let mut objects = self.objects.iter().zip(&other.objects);
+        self.texts == other.texts
+            && self.scope == other.scope
+            && self.is_apart == other.is_apart
+            && self.roots == other.roots
+            && self.as_written == other.as_written
+            && self.opaque == other.opaque
+            && self.changed == other.changed
+            && self.diagnostics == other.diagnostics
+            && self.objects.len() == other.objects.len()
+            && objects.all(|(a, b)| std::ptr::eq(a.meta(), b.meta()))
+            && self.places == other.places
+            && self.undeployed.is_same_as(&other.undeployed)
+    }
+
     /// What belongs to the cluster and is not known: what nobody could build, policies that a
     /// controller writes, those that another tool completes, and those that cannot be read.
     #[must_use]
@@ -244,6 +266,8 @@ pub struct OpaquePart {
     pub name: String,
     /// What is known of it.
     pub part: UnknownPart,
+    /// The directory that is built with it, where that is known.
+    pub root: Option<String>,
 }
 
 /// The parts of a tree: those of each scope, and those of each directory that contradicts
@@ -339,6 +363,7 @@ fn parts_of(
         part.opaque.extend(releases.map(|part| OpaquePart {
             name: texts.place(part.span),
             part,
+            root: None,
         }));
         part.opaque.sort();
         part.scope = scope;
@@ -385,12 +410,26 @@ impl<'t> Settled<'t> {
 
     fn parts(&self) -> Vec<Part> {
         let sources = self.texts.sources();
+        let files = self.ids.iter().enumerate();
+        let files = files.map(|(member, id)| ObjectsOfFile {
+            member,
+            name: sources.get(*id).name(),
+            objects: &self.objects[member],
+        });
+        let is_own = |file: &ObjectsOfFile<'_>| {
+            let directory = crate::cluster::directory_of(file.name);
+            !self.places.is_base(&directory)
+        };
+        let standing = Standing::of(sources, files.filter(is_own));
         let directories: Vec<String> = self
             .ids
             .iter()
             .map(|id| crate::cluster::directory_of(sources.get(*id).name()))
             .collect();
-        let directories: Vec<&str> = directories.iter().map(String::as_str).collect();
+        let directories = directories.iter().enumerate();
+        let directories = directories
+            .map(|(member, directory)| standing.standing(member).unwrap_or(directory.as_str()));
+        let directories: Vec<&str> = directories.collect();
         let weights: Vec<usize> = self.objects.iter().map(Vec::len).collect();
         let contradictions = self.contradictions(&directories);
         environments(&directories, &weights, &contradictions)
@@ -418,6 +457,7 @@ impl<'t> Settled<'t> {
                     is_built: false,
                     roots: Vec::new(),
                     as_written: BTreeMap::new(),
+                    alternatives: Arc::clone(&standing.found),
                     built_together: Arc::default(),
                     changed: Vec::new(),
                     opaque: Vec::new(),

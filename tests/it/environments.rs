@@ -256,3 +256,65 @@ fn an_end_that_only_one_cluster_has_is_answered_for_there() {
             .contains("ALLOWED  shop/Pod/web -> entity:kube-apiserver")
     );
 }
+
+/// Files side by side that are alternatives are clusters, in every command, and the rest of their
+/// directory is of each.
+#[test]
+fn files_side_by_side_may_be_alternatives() {
+    let folder = scratch("environments-files");
+    let (dev, prod) = (environment("web"), environment("webb"));
+    write(&folder, "k8s/dev.yaml", &dev);
+    write(&folder, "k8s/prod.yaml", &prod);
+    let shared = "{apiVersion: v1, kind: Pod, metadata: {name: job, namespace: shop, labels: {app: job}}, spec: {containers: [{name: c}]}}";
+    write(&folder, "k8s/job.yaml", shared);
+    let ask = ["reach", "shop/web", "shop/catalog", "-p", "8080"];
+    let answer = run(&folder, &ask);
+    assert_eq!(answer.status, 1, "{answer:?}");
+    let shown = ["cluster k8s/dev:\nALLOWED", "cluster k8s/prod:\nBLOCKED"];
+    assert!(
+        shown.iter().all(|it| answer.stdout.contains(it)),
+        "{answer:?}"
+    );
+    let job = run(&folder, &["reach", "shop/job", "shop/web", "-p", "8080"]);
+    assert!(
+        job.stdout
+            .starts_with("clusters k8s/dev, k8s/prod:\nALLOWED"),
+        "{job:?}"
+    );
+    let roots = run(&folder, &["files", "--roots"]).stdout;
+    let said = "alternatives: k8s/dev.yaml, k8s/prod.yaml, as they define \
+                shop/NetworkPolicy/catalog otherwise and their names tell environments";
+    assert_eq!(roots.matches(said).count(), 1, "{roots}");
+    assert_eq!(
+        roots.matches("as they stand  2 files").count(),
+        2,
+        "{roots}"
+    );
+    // The same beside a kustomization, and apart from what it builds.
+    write(&folder, "app/kustomization.yaml", "resources: [pod.yaml]\n");
+    let other = shared.replace("job", "other");
+    write(&folder, "app/pod.yaml", other);
+    let beside = run(&folder, &["files", "--roots"]).stdout;
+    assert!(beside.contains(said), "{beside}");
+    assert_eq!(beside.matches("kustomization  app").count(), 2, "{beside}");
+    // A copy in a directory below is an alternative to both.
+    write(&folder, "k8s/backup/old.yaml", environment("wob"));
+    let three = run(&folder, &["files", "--roots"]).stdout;
+    assert_eq!(three.matches("\ncluster ").count(), 2, "{three}");
+    assert!(three.starts_with("cluster "), "{three}");
+}
+
+/// One policy in two files is a mistake, and no alternative.
+#[test]
+fn a_policy_in_two_files_stays_a_duplicate() {
+    let folder = scratch("environments-duplicate");
+    write(&folder, "web.yaml", environment("web"));
+    let policy = environment("webb");
+    let policy = policy.split("---\n").last().expect("there is a policy");
+    let policy = policy.replace("{app: catalog}", "{app: web}");
+    write(&folder, "more.yaml", policy);
+    let found = run(&folder, &["lint", "-o", "concise"]).stdout;
+    assert!(found.contains("duplicate-policy"), "{found}");
+    let roots = run(&folder, &["files", "--roots"]).stdout;
+    assert!(roots.starts_with("one cluster\n"), "{roots}");
+}

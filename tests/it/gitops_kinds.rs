@@ -471,7 +471,7 @@ fn releases_alone_do_not_deploy_a_tree() {
         let told = "apps/release.yaml:3: the chart of HelmRelease `r` is rendered by Helm";
         assert!(roots.contains(told), "{roots}");
         assert!(
-            roots.contains("helm template RELEASE CHART | npcheck lint -"),
+            roots.contains("helm template r podinfo --namespace shop | npcheck lint -"),
             "{roots}"
         );
         let graph = run(&directory, &["graph"]);

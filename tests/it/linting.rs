@@ -81,6 +81,28 @@ fn plain_fix_changes_no_connectivity_and_narrowing_says_what_it_closes() {
     assert!(!again.stderr.contains("fixed"), "{again:?}");
 }
 
+/// What two clusters have in common is told once.
+#[test]
+fn what_fixes_close_in_several_clusters_alike_is_told_once() {
+    let directory = shop("fix-twice");
+    let base = "resources: [web.yaml, db.yaml, pod.yaml]\n";
+    for name in ["web.yaml", "db.yaml", "pod.yaml"] {
+        write(&directory, &format!("base/{name}"), read(&directory, name));
+        fs::remove_file(directory.join(name)).unwrap();
+    }
+    write(&directory, "base/kustomization.yaml", base);
+    for name in ["dev", "prod"] {
+        let overlay = "resources: [../base]\n";
+        write(&directory, &format!("{name}/kustomization.yaml"), overlay);
+    }
+    let shown = run(&directory, &["lint", "--diff", "--fix=narrowing"]);
+    let lines = shown.stderr.lines();
+    let closed: Vec<&str> = lines.filter(|it| it.starts_with("  closes ")).collect();
+    let once: std::collections::BTreeSet<&str> = closed.iter().copied().collect();
+    assert!(!closed.is_empty(), "{shown:?}");
+    assert_eq!(closed.len(), once.len(), "{shown:?}");
+}
+
 #[test]
 fn diff_shows_the_change_and_writes_nothing() {
     let directory = shop("diff");

@@ -55,9 +55,11 @@ impl Fault {
 
     /// A part that is unknown because of a limit.
     pub(crate) fn limit(span: Span, message: impl Into<String>, effect: PartEffect) -> Self {
+        let message: String = message.into();
+        let advice = "pass in what your own tools build, as in `kustomize build | npcheck lint -`";
         Self {
             is_limit: true,
-            ..Self::opaque(span, message, effect)
+            ..Self::opaque(span, format!("{message}; {advice}"), effect)
         }
     }
 

@@ -6,6 +6,7 @@
 use super::{Finder, Root, RootKind};
 use crate::render::builds::{Builds, BuiltRoot};
 use crate::render::built::Decoder;
+use crate::render::library::KUSTOMIZATION_NAMES;
 use crate::render::told;
 use crate::source::SourceId;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -22,6 +23,7 @@ impl Finder<'_, '_> {
         let Self { library, .. } = self;
         let mut all: Vec<(usize, BuiltRoot)> = Vec::with_capacity(tops.len());
         let mut builds = Builds::default();
+        let unreached = known.and_then(|known| self.unreached(known));
         for group in self.groups(tops) {
             let directories: Vec<String> = group.iter().map(|top| tops[*top].to_owned()).collect();
             if let Some(built) = known.and_then(|known| known.of(&directories)) {
@@ -29,6 +31,10 @@ impl Finder<'_, '_> {
                 library.deployed().take(objects.sum());
                 all.extend(group.into_iter().zip(built.iter().cloned()));
                 builds.keep(directories, known);
+                continue;
+            }
+            if let Some(unreached) = &unreached {
+                all.extend(self.reached(&group, &directories, unreached, decoder));
                 continue;
             }
             let (built, taken) = self.group(&directories, decoder.fresh());
@@ -39,6 +45,56 @@ impl Finder<'_, '_> {
         }
         all.sort_by_key(|(top, _)| *top);
         (all.into_iter().map(|(_, built)| built).collect(), builds)
+    }
+
+    /// What another state built of kustomizations that it has in common with this one.
+    fn unreached<'b>(&self, known: &'b Builds) -> Option<HashMap<&'b str, &'b BuiltRoot>> {
+        let named: BTreeSet<&String> = self.mentions.values().flatten().collect();
+        let is_named = |path: &str| {
+            let name = path.rsplit('/').next().unwrap_or_default();
+            KUSTOMIZATION_NAMES.contains(&name) || named.contains(&path.to_owned())
+        };
+        let reaches = |top: &str, paths: &BTreeSet<String>| {
+            let closure = self.closure(&BTreeSet::from([top.to_owned()]));
+            closure.iter().any(|directory| {
+                let mentions = self.mentions.get(directory).into_iter().flatten();
+                let mut reach = mentions.chain([directory]);
+                // What lies in a directory may be what is missing there.
+                reach.any(|path| {
+                    let inside = format!("{path}/");
+                    let mut within = paths.range(inside.clone()..);
+                    paths.contains(path) || within.next().is_some_and(|it| it.starts_with(&inside))
+                })
+            })
+        };
+        known.unreached(reaches, is_named, self.library.sources())
+    }
+
+    /// The kustomizations of one group, of which only those are built that are not known.
+    fn reached(
+        &self,
+        group: &[usize],
+        directories: &[String],
+        unreached: &HashMap<&str, &BuiltRoot>,
+        decoder: &Decoder<'_, '_>,
+    ) -> Vec<(usize, BuiltRoot)> {
+        let all = group.iter().copied().zip(directories);
+        let (known, others): (Vec<_>, Vec<_>) =
+            all.partition(|(_, directory)| unreached.contains_key(directory.as_str()));
+        let mut built: Vec<(usize, BuiltRoot)> = Vec::with_capacity(group.len());
+        for (top, directory) in known {
+            let one = unreached[directory.as_str()];
+            self.library.deployed().take(one.0.documents.len());
+            built.push((top, one.clone()));
+        }
+        let others: (Vec<usize>, Vec<String>) = (others.into_iter())
+            .map(|(top, it)| (top, it.clone()))
+            .unzip();
+        if !others.1.is_empty() {
+            let (made, _) = self.group(&others.1, decoder.fresh());
+            built.extend(others.0.into_iter().zip(made));
+        }
+        built
     }
 
     /// Builds the kustomizations of one group. So also the texts that they take something from.
