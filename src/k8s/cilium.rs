@@ -51,6 +51,8 @@ pub struct CiliumSpec {
     pub default_deny_egress: Option<Spanned<bool>>,
     /// All rules: `ingress`, `ingressDeny`, `egress`, `egressDeny`, each in its order.
     pub rules: Vec<CiliumRule>,
+    /// The lists that are there and have no rule, by their keys.
+    pub empty_lists: Vec<Spanned<CiliumSection>>,
 }
 
 /// Whom a rule set is about.

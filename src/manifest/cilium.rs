@@ -172,6 +172,7 @@ fn spec(node: Node<'_>, path: Path<'_>, findings: &mut Findings<'_, '_>) -> Opti
     }
     let subject = subject(node, path, findings);
     let mut rules = Vec::new();
+    let mut empty_lists = Vec::new();
     let mut written = None;
     for section in CiliumSection::ALL {
         let Some(list) = node.find(&[section.field()]) else {
@@ -189,6 +190,10 @@ fn spec(node: Node<'_>, path: Path<'_>, findings: &mut Findings<'_, '_>) -> Opti
             rule
         };
         rules.extend(reader::items(list, path.field(section.field()), read).unwrap_or_default());
+        let entry = node.entry(section.field());
+        if let Some(entry) = entry.filter(|it| index == 0 && it.value.is_sequence()) {
+            empty_lists.push(Spanned::new(section, entry.key.span()));
+        }
     }
     let names = "`ingress`, `ingressDeny`, `egress` and `egressDeny`";
     match written {
@@ -221,6 +226,7 @@ fn spec(node: Node<'_>, path: Path<'_>, findings: &mut Findings<'_, '_>) -> Opti
         default_deny_ingress: default_deny(Direction::Ingress),
         default_deny_egress: default_deny(Direction::Egress),
         rules,
+        empty_lists,
     })
 }
 
@@ -233,6 +239,7 @@ fn filled_in(node: Node<'_>, path: Path<'_>) -> CiliumSpec {
         default_deny_ingress: None,
         default_deny_egress: None,
         rules: Vec::new(),
+        empty_lists: Vec::new(),
     }
 }
 

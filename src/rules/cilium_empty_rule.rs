@@ -4,11 +4,12 @@ use crate::cluster::NamespaceId;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::engine::{CiliumSelector, PodView};
 use crate::k8s::{
-    CiliumAddresses, CiliumMeaning, CiliumPeers, CiliumPortRule, CiliumSubject, Direction, Truth,
+    CiliumAddresses, CiliumMeaning, CiliumPeers, CiliumPortRule, CiliumSection, CiliumSpec,
+    CiliumSubject, Direction, Truth,
 };
 use crate::lint::plugin_rules::{self, CiliumInForce, CiliumPlace};
 use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, words};
-use crate::source::Span;
+use crate::source::{Span, Spanned};
 
 declare_rule! {
     /// ## What it does
@@ -17,16 +18,16 @@ declare_rule! {
     /// an empty list of peers, which means nobody; a `toPorts` entry without ports, which
     /// matches no port; a field without a value, which allows everybody; and `- {}` next to
     /// other rules, or where it is meant to allow something. Also reports, as a warning, an
-    /// `enableDefaultDeny` of a direction that no rule of the policy is for, where pods that it
-    /// selects stay open.
+    /// `enableDefaultDeny` of a direction that no rule of the policy is for, and `ingress: []`
+    /// next to egress rules or the reverse, where pods that it selects stay open.
     ///
     /// ## Why is this bad?
     ///
     /// `ingress: [{}]` allows everything in a NetworkPolicy and nothing in a Cilium policy.
     /// `fromEndpoints: []` means nobody, whatever stands next to it. The same field without a
     /// value, or left out, next to `toPorts` means everybody: pods, nodes and the internet.
-    /// Templates produce all of these. And it is the rules that isolate: `enableDefaultDeny:
-    /// {ingress: true}` does nothing in a policy with egress rules only.
+    /// Templates produce all of these. And it is the rules that isolate: `ingress: []` and
+    /// `enableDefaultDeny: {ingress: true}` do nothing in a policy with egress rules only.
     ///
     /// A single `- {}` or an empty list without ports is not reported: it is the usual way to
     /// isolate pods and allow nothing.
@@ -96,7 +97,8 @@ impl Rule for CiliumEmptyRule {
     }
 }
 
-/// A default deny that no rule carries (C2), where something is open for it.
+/// A default deny or an empty list that no rule makes isolate (C2), where something is open for
+/// it.
 fn without_rules(cx: &Context<'_>, policy: CiliumInForce<'_>) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     for spec in &policy.policy.specs {
@@ -104,8 +106,11 @@ fn without_rules(cx: &Context<'_>, policy: CiliumInForce<'_>) -> Vec<Diagnostic>
             continue;
         };
         for direction in Direction::BOTH {
-            let said = spec.default_deny(direction).filter(|said| said.value);
-            let (Some(said), None) = (said, spec.rules_of(direction).next()) else {
+            let said = match spec.default_deny(direction) {
+                Some(said) => said.value.then_some((said.span, ".enableDefaultDeny")),
+                None => empty_list(spec, direction).map(|span| (span, "")),
+            };
+            let (Some((span, parent)), None) = (said, spec.rules_of(direction).next()) else {
                 continue;
             };
             let is_selected =
@@ -120,24 +125,37 @@ fn without_rules(cx: &Context<'_>, policy: CiliumInForce<'_>) -> Vec<Diagnostic>
                 continue;
             };
             let field = direction.field();
-            let message = format!(
-                "`enableDefaultDeny` isolates nobody for {field}: the policy has no {field} rule"
-            );
+            let what = match parent {
+                "" => format!("`{field}: []`"),
+                _ => "`enableDefaultDeny`".to_owned(),
+            };
+            let message =
+                format!("{what} isolates nobody for {field}: the policy has no {field} rule");
             let finding = cx
-                .finding(said.span, message)
+                .finding(span, message)
                 .with_severity(Severity::Warning)
                 .about(
                     policy.object.display(),
-                    format!("{}.enableDefaultDeny.{field}", spec.path),
+                    format!("{}{parent}.{field}", spec.path),
                 )
                 .label(format!("`{}` stays open", cx.cluster.workload_name(open)))
                 .help(format!(
-                    "add `{field}: [{{}}]`, which isolates and allows nothing"
+                    "write `{field}: [{{}}]`, which isolates and allows nothing"
                 ));
             found.push(finding);
         }
     }
     found
+}
+
+/// The list of allow rules of a direction, where it is empty and the policy has other rules. One
+/// in which all lists are empty is rejected.
+fn empty_list(spec: &CiliumSpec, direction: Direction) -> Option<Span> {
+    let is_it = |list: &&Spanned<CiliumSection>| {
+        list.value.direction() == direction && !list.value.is_deny()
+    };
+    let list = spec.empty_lists.iter().find(is_it)?;
+    (!spec.rules.is_empty()).then_some(list.span)
 }
 
 fn check(cx: &Context<'_>, place: &CiliumPlace<'_, '_>) -> Vec<Diagnostic> {
