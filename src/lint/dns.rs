@@ -65,6 +65,46 @@ pub fn are_dns_ports(ports: &Ports<'_>) -> bool {
 /// Where OpenShift's resolver lives.
 pub const OPENSHIFT_HOME: &str = "openshift-dns";
 
+/// Where a cluster has its resolver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ResolverPods {
+    /// The namespace of its pods.
+    pub namespace: &'static str,
+    /// A label of them.
+    pub label: (&'static str, &'static str),
+    /// The port that they listen on.
+    pub port: u16,
+}
+
+impl ResolverPods {
+    /// That of OpenShift, which has its own.
+    pub const OPENSHIFT: Self = Self {
+        namespace: OPENSHIFT_HOME,
+        label: ("dns.operator.openshift.io/daemonset-dns", "default"),
+        port: OPENSHIFT_PORT,
+    };
+    /// That of other clusters.
+    pub const USUAL: Self = Self {
+        namespace: "kube-system",
+        label: ("k8s-app", "kube-dns"),
+        port: PORT,
+    };
+}
+
+/// The resolver to write a rule for; `None` where it may be one of two: which of them is asked is
+/// for somebody to say who knows.
+#[must_use]
+pub fn resolver(cx: &Context<'_>) -> Option<ResolverPods> {
+    let platform = cx.cluster.platform();
+    match cx.settings.profile {
+        Some(Profile::OpenShift) => Some(ResolverPods::OPENSHIFT),
+        Some(Profile::Kubernetes | Profile::NodeLocalDns) => Some(ResolverPods::USUAL),
+        None if platform.is_only(Distribution::OpenShift) => Some(ResolverPods::OPENSHIFT),
+        None if platform.may_be(Distribution::OpenShift) => None,
+        None => Some(ResolverPods::USUAL),
+    }
+}
+
 /// The resolvers that a cluster of this platform may have, where selectors see them. OpenShift
 /// has its own, and no other (docs.openshift.com, "DNS Operator").
 pub fn resolvers(cluster: &Cluster) -> impl Iterator<Item = &'static KnownPods> {

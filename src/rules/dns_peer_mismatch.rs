@@ -305,11 +305,14 @@ fn of_service(cx: &Context<'_>, block: &IpBlock) -> Option<Mismatch> {
         ),
         label: "translated to the address of a resolver's pod before policies are applied"
             .to_owned(),
-        help: format!(
-            "select the resolver's pods: `namespaceSelector: {{matchLabels: \
-             {{{NAMESPACE_NAME_LABEL}: kube-system}}}}`, `podSelector: {{matchLabels: {{k8s-app: \
-             kube-dns}}}}`"
-        ),
+        help: match dns::resolver(cx) {
+            Some(resolver) => format!(
+                "select the resolver's pods: `namespaceSelector: {{matchLabels: \
+                 {{{NAMESPACE_NAME_LABEL}: {}}}}}`, `podSelector: {{matchLabels: {{{}: {}}}}}`",
+                resolver.namespace, resolver.label.0, resolver.label.1
+            ),
+            None => "select the resolver's pods by their namespace and labels".to_owned(),
+        },
         edit: None,
         is_certain: false,
         is_service: true,
@@ -333,14 +336,18 @@ fn in_own_namespace(
     if home.is_none() && !pods.is_empty() && !is_complete {
         return None;
     }
-    let home = home.unwrap_or(USUAL_HOME);
-    let edit = (!pods.is_empty()).then(|| rewrite::add_namespace_selector(cx.sources, peer, home));
+    let home = home.or_else(|| dns::resolver(cx).map(|it| it.namespace));
+    let add = |home| rewrite::add_namespace_selector(cx.sources, peer, home);
+    let edit = home.filter(|_| !pods.is_empty()).and_then(add);
     Some(Mismatch {
         span: pods.span,
         message: format!("the resolver is not in `{name}`, so this rule for DNS opens nothing"),
         label: format!("without a `namespaceSelector` these are pods of `{name}`"),
-        help: format!("add a `namespaceSelector` for `{home}` to the same peer, without a hyphen"),
-        edit: edit.flatten(),
+        help: format!(
+            "add a `namespaceSelector` for {} to the same peer, without a hyphen",
+            home.map_or_else(|| RESOLVERS_NAMESPACE.to_owned(), |it| format!("`{it}`"))
+        ),
+        edit,
         is_certain: is_complete,
         is_service: false,
     })
@@ -370,14 +377,20 @@ fn in_namespaces(
     // every application.
     let is_own = own.is_some_and(|own| known == [own]) && pods.is_none_or(LabelSelector::is_empty);
     let is_evidence = is_complete || home.is_some() || is_own;
-    let home = home.unwrap_or(USUAL_HOME);
+    let home = home.or_else(|| dns::resolver(cx).map(|it| it.namespace));
     is_evidence.then(|| Mismatch {
         span: name.span,
-        message: format!("the resolver is in `{home}`, not in `{name}`"),
+        message: match home {
+            Some(home) => format!("the resolver is in `{home}`, not in `{name}`"),
+            None => format!("the resolver is not in `{name}`"),
+        },
         label: format!("no resolver is known in `{name}`"),
-        help: format!("select `{home}`"),
+        help: match home {
+            Some(home) => format!("select `{home}`"),
+            None => format!("select {RESOLVERS_NAMESPACE}"),
+        },
         // In place of the own namespace it would close that one's port.
-        edit: (!is_own).then(|| Edit {
+        edit: home.filter(|_| !is_own).map(|home| Edit {
             span: name.span,
             replacement: home.to_owned(),
         }),
@@ -503,6 +516,9 @@ fn may_find_resolver(
 
 /// Where most clusters have their resolver.
 const USUAL_HOME: &str = "kube-system";
+
+/// What to call it where the manifests hint at OpenShift, and no more.
+const RESOLVERS_NAMESPACE: &str = "the resolver's namespace (`openshift-dns` on OpenShift)";
 
 /// Whether a namespace is one that resolvers live in, by its name.
 fn is_home(name: &str) -> bool {

@@ -1,6 +1,5 @@
 //! Pods that may talk to somebody, but not to a resolver.
 
-use crate::cluster::platform::Distribution;
 use crate::cluster::{Cluster, ClusterPolicyId, NamespaceId, PolicyId, WorkloadId};
 use crate::diagnostic::{Diagnostic, Fix, FixClass, Severity};
 use crate::engine::Endpoint;
@@ -9,11 +8,10 @@ use crate::k8s::{
     NetworkPolicyRule, PortReference, Tier,
 };
 use crate::lint::api_server::{self, names_api_server};
+use crate::lint::dns::ResolverPods;
 use crate::lint::isolated_pods::{IsolatedPods, isolated_pods};
 use crate::lint::plugin_dns::{self, WithoutDns};
-use crate::lint::{
-    Category, Context, Profile, Rule, RuleMeta, declare_rule, dns, references, text, words,
-};
+use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, dns, references, text, words};
 use crate::source::Span;
 use std::collections::BTreeMap;
 
@@ -402,9 +400,19 @@ fn describe(
         // A rule beside it would be changed by whatever changed this one.
         return Some(finding.help(format!("select the resolver without {labels}")));
     }
-    finding = finding.help(
-        "allow UDP and TCP 53 to the resolver, in this policy or in one for the whole namespace",
-    );
+    finding = finding.help(match dns::resolver(cx) {
+        Some(ResolverPods::OPENSHIFT) => {
+            "allow UDP and TCP 5353 to the pods in `openshift-dns`, in this policy or in one for \
+             the whole namespace"
+        }
+        Some(_) => {
+            "allow UDP and TCP 53 to the resolver, in this policy or in one for the whole namespace"
+        }
+        None => {
+            "allow UDP and TCP 53 to the resolver, in this policy or in one for the whole \
+             namespace; on OpenShift it is 5353, to the pods in `openshift-dns`"
+        }
+    });
     if let Some(fix) = add_rule(cx, policy) {
         finding = finding.fix(fix);
     }
@@ -461,29 +469,15 @@ fn isolates_at(policy: &NetworkPolicy) -> (Span, &'static str) {
 }
 
 /// A rule for the resolver behind the last one; `None` where there is none to stand behind,
-/// or where the list is in flow style.
+/// where the list is in flow style, or where the resolver is not known.
 fn add_rule(cx: &Context<'_>, policy: &NetworkPolicy) -> Option<Fix> {
     let last = policy.egress.items().last()?;
     let indentation = " ".repeat(text::indentation(cx.sources, last.dash?)?);
-    let platform = cx.cluster.platform();
-    let is_openshift = match cx.settings.profile {
-        Some(profile) => profile == Profile::OpenShift,
-        None => platform.is_only(Distribution::OpenShift),
-    };
-    // Which of two resolvers is asked is for somebody to say who knows.
-    if !is_openshift && platform.is(Distribution::OpenShift) {
-        return None;
-    }
-    let (namespace, key, value, port) = if is_openshift {
-        (
-            "openshift-dns",
-            "dns.operator.openshift.io/daemonset-dns",
-            "default",
-            dns::OPENSHIFT_PORT,
-        )
-    } else {
-        ("kube-system", "k8s-app", "kube-dns", dns::PORT)
-    };
+    let ResolverPods {
+        namespace,
+        label: (key, value),
+        port,
+    } = dns::resolver(cx)?;
     let lines = [
         "- to:".to_owned(),
         "    - namespaceSelector:".to_owned(),

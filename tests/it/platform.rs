@@ -194,3 +194,69 @@ spec:
         assert!(said.contains(says), "{end}: {said}");
     }
 }
+
+#[test]
+fn a_rule_for_the_resolver_is_written_only_where_it_is_known_which_one() {
+    const SCC: &str = "{apiVersion: security.openshift.io/v1, kind: SecurityContextConstraints, \
+        metadata: {name: web}}\n---\n";
+    const BINDING: &str = "{apiVersion: rbac.authorization.k8s.io/v1, kind: RoleBinding, \
+        metadata: {name: web, namespace: shop}, \
+        roleRef: {kind: ClusterRole, name: 'system:openshift:scc:anyuid'}}\n---\n";
+    const TOPOLOGY: &str = "{apiVersion: apps/v1, kind: Deployment, metadata: {name: web, \
+        namespace: shop, labels: {app.openshift.io/runtime: go}}}\n---\n";
+    const DEPLOYMENT_CONFIG: &str = "{apiVersion: apps.openshift.io/v1, kind: DeploymentConfig, \
+        metadata: {name: web, namespace: shop}}\n---\n";
+    const IMAGE: &str = "{apiVersion: v1, kind: Pod, metadata: {name: web, namespace: shop}, \
+        spec: {containers: [{name: main, \
+        image: 'image-registry.openshift-image-registry.svc:5000/shop/web'}]}}\n---\n";
+    const POLICY: &str = "
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: web, namespace: shop}
+spec:
+  podSelector: {}
+  policyTypes: [Egress]
+  egress:
+    - to:
+        - podSelector: {matchLabels: {app: db}}
+      ports: [{protocol: TCP, port: 5432}]
+";
+    let usual = Some("kube-system");
+    let openshift = Some("openshift-dns");
+    for (number, (signs, expected)) in [
+        (vec![], usual),
+        (vec![ROUTE], None),
+        (vec![SCC], None),
+        (vec![NAMESPACE], None),
+        (vec![BINDING], None),
+        (vec![TOPOLOGY], None),
+        (vec![DEPLOYMENT_CONFIG], None),
+        (vec![IMAGE], None),
+        (vec![ROUTE, SCC], openshift),
+        (vec![ROUTE, BINDING], openshift),
+        (vec![DEPLOYMENT_CONFIG, NAMESPACE], openshift),
+        // What says that it is another one outweighs a hint.
+        (vec![ROUTE, KIND], usual),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let directory = scratch(&format!("platform-resolver-{number}"));
+        write(
+            &directory,
+            "k8s.yaml",
+            &format!("{}{POLICY}", signs.concat()),
+        );
+        let shown = run(&directory, &["lint", "--fix=widening", "--diff", "."]);
+        let added: Vec<&str> = (shown.stdout.lines())
+            .filter(|line| line.starts_with('+'))
+            .filter_map(|line| line.split_once("kubernetes.io/metadata.name: "))
+            .map(|(_, namespace)| namespace)
+            .collect();
+        assert_eq!(added, Vec::from_iter(expected), "{signs:?}: {shown:?}");
+        let told = run(&directory, &["lint", "--show", "info", "."]).stdout;
+        assert!(told.contains("cannot resolve names"), "{signs:?}: {told}");
+        let names_openshift = told.contains("`openshift-dns`");
+        assert_eq!(names_openshift, expected != usual, "{signs:?}: {told}");
+    }
+}

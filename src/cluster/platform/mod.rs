@@ -37,14 +37,15 @@ pub use recognition::{Evidence, Recognition};
 #[derive(Clone, Debug, Default)]
 pub struct Platform {
     recognised: Vec<Evidence>,
+    /// Those of which too little was seen to recognise them.
+    hinted: Vec<Distribution>,
 }
 
 impl Platform {
     /// The platform that manifests were recognised by.
     pub(super) fn recognised(recognition: Recognition) -> Self {
-        Self {
-            recognised: recognition.into_evidence(),
-        }
+        let (recognised, hinted) = recognition.into_evidence();
+        Self { recognised, hinted }
     }
 
     /// The platform that somebody has named, whatever the manifests say.
@@ -57,6 +58,7 @@ impl Platform {
         };
         Self {
             recognised: distributions.iter().map(evidence).collect(),
+            hinted: Vec::new(),
         }
     }
 
@@ -73,6 +75,15 @@ impl Platform {
     pub fn is(&self, distribution: Distribution) -> bool {
         let mut recognised = self.recognised.iter();
         recognised.any(|evidence| evidence.distribution == distribution)
+    }
+
+    /// Whether it is, or something hints at it and nothing says that it is another one: too
+    /// little to judge by, but enough to not write what would be wrong there.
+    #[must_use]
+    pub fn may_be(&self, distribution: Distribution) -> bool {
+        let mut others = self.recognised.iter().map(|it| it.distribution);
+        let is_another = others.any(|other| !other.is_beside_others());
+        self.is(distribution) || !is_another && self.hinted.contains(&distribution)
     }
 
     /// Whether it is of this distribution and, as far as anybody can tell, of no other.

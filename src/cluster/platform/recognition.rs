@@ -5,7 +5,10 @@
 //! a weak sign counts only beside another one of another sort.
 
 use super::Distribution;
-use crate::k8s::{ContextObject, EntrypointKind, Labels, Object, ObjectMeta, Product};
+use crate::k8s::{
+    ContextObject, EntrypointKind, Labels, Object, ObjectMeta, Product, RoleBinding, Workload,
+    WorkloadKind,
+};
 use crate::source::Text;
 use std::collections::BTreeMap;
 
@@ -33,6 +36,8 @@ enum Sort {
     Annotation(&'static str),
     Label(&'static str),
     Class(&'static str),
+    Role(&'static str),
+    Registry(&'static str),
     Namespaces,
 }
 
@@ -50,22 +55,32 @@ enum Weight {
 use Distribution::{Aks, Eks, Gke, K3s, Kind, Kubeadm, MicroK8s, OpenShift, Rancher, Rke2, Talos};
 use Weight::{Certain, Strong, Weak};
 
+/// The group of `DeploymentConfig`.
+const APPS_GROUP: &str = "apps.openshift.io";
+
 /// API groups that only a distribution has, or hardly anything else.
 const GROUPS: &[(&str, Distribution, Weight)] = &[
     // github.com/openshift/api: the configuration of a cluster, and its operators'.
     ("config.openshift.io", OpenShift, Certain),
+    ("cloudcredential.openshift.io", OpenShift, Strong),
     ("console.openshift.io", OpenShift, Strong),
     ("imageregistry.operator.openshift.io", OpenShift, Strong),
     ("ingress.operator.openshift.io", OpenShift, Strong),
     ("machine.openshift.io", OpenShift, Strong),
     ("machineconfiguration.openshift.io", OpenShift, Strong),
     ("operator.openshift.io", OpenShift, Strong),
+    ("samples.operator.openshift.io", OpenShift, Strong),
+    ("tuned.openshift.io", OpenShift, Strong),
     // Programs bring these for OpenShift and run elsewhere as well.
-    ("apps.openshift.io", OpenShift, Weak),
+    (APPS_GROUP, OpenShift, Weak),
+    ("authorization.openshift.io", OpenShift, Weak),
     ("build.openshift.io", OpenShift, Weak),
     ("image.openshift.io", OpenShift, Weak),
+    ("oauth.openshift.io", OpenShift, Weak),
     ("project.openshift.io", OpenShift, Weak),
+    ("quota.openshift.io", OpenShift, Weak),
     ("security.openshift.io", OpenShift, Weak),
+    ("template.openshift.io", OpenShift, Weak),
     ("user.openshift.io", OpenShift, Weak),
     // eksctl.io, "Config file schema"; docs.aws.amazon.com, Amazon EKS user guide.
     ("eksctl.io", Eks, Strong),
@@ -126,6 +141,8 @@ const ANNOTATIONS: &[(&str, Distribution, Weight)] = &[
     ("policy-group.network.openshift.io/", OpenShift, Weak),
     ("network.openshift.io/policy-group", OpenShift, Weak),
     ("openshift.io/cluster-monitoring", OpenShift, Weak),
+    ("openshift.io/display-name", OpenShift, Weak),
+    ("openshift.io/requester", OpenShift, Weak),
     ("include.release.openshift.io/", OpenShift, Weak),
     ("argocd.argoproj.io/managed-by", OpenShift, Weak),
     // Labels that the distribution puts on its nodes.
@@ -136,6 +153,29 @@ const ANNOTATIONS: &[(&str, Distribution, Weight)] = &[
     ("eks.amazonaws.com/nodegroup", Eks, Strong),
     ("cloud.google.com/gke-nodepool", Gke, Strong),
     ("microk8s.io/", MicroK8s, Strong),
+];
+
+/// Labels and annotations of workloads by which users speak to a distribution, as above.
+const OF_WORKLOADS: &[(&str, Distribution)] = &[
+    // docs.redhat.com, "Viewing application composition using the Topology view".
+    ("app.openshift.io/", OpenShift),
+    // docs.redhat.com, "Triggering updates on image stream changes".
+    ("image.openshift.io/triggers", OpenShift),
+    // docs.redhat.com, "Managing security context constraints".
+    ("openshift.io/required-scc", OpenShift),
+    ("openshift.io/scc", OpenShift),
+];
+
+/// The start of names of roles that a distribution brings, which others bind.
+const ROLES: &[(&str, Distribution)] = &[
+    // docs.redhat.com, "Default cluster roles", "Role-based access to SCCs".
+    ("system:openshift:", OpenShift),
+];
+
+/// Registries of images that are a distribution's own.
+const REGISTRIES: &[(&str, Distribution)] = &[
+    // docs.redhat.com, "Accessing the registry".
+    ("image-registry.openshift-image-registry.svc", OpenShift),
 ];
 
 /// Classes of `Ingress` that the controllers of a distribution serve.
@@ -169,9 +209,13 @@ impl Recognition {
                         self.namespace(&label.value);
                         self.key(&label.key, &policy.meta, Sort::Label);
                     }
+                    let entries = namespaces.iter().flat_map(|it| &it.match_expressions);
+                    for value in entries.flat_map(|entry| &entry.values) {
+                        self.namespace(value);
+                    }
                 }
             }
-            Object::Workload(workload) => self.namespace(workload.meta.namespace_name()),
+            Object::Workload(workload) => self.workload(workload),
             Object::ContextObject(object) => self.context_object(object),
             Object::PluginPolicy(policy) => {
                 if policy.kind.product == Product::OvnKubernetes {
@@ -199,6 +243,7 @@ impl Recognition {
                 self.object(group, monitor.kind.name(), &monitor.meta);
             }
             ContextObject::ServiceAccount(account) => self.metadata(&account.meta),
+            ContextObject::RoleBinding(binding) => self.binding(binding),
             ContextObject::Entrypoint(entrypoint) => {
                 self.metadata(&entrypoint.meta);
                 if entrypoint.kind == EntrypointKind::Route {
@@ -238,6 +283,43 @@ impl Recognition {
         }
     }
 
+    fn workload(&mut self, workload: &Workload) {
+        self.namespace(workload.meta.namespace_name());
+        let name = &workload.meta.name;
+        if workload.kind == WorkloadKind::DeploymentConfig {
+            let by = format!("DeploymentConfig `{name}`");
+            self.note(OpenShift, Sort::Group(APPS_GROUP), Weak, by);
+        }
+        let metas = workload
+            .meta
+            .labels
+            .iter()
+            .chain(&workload.meta.annotations);
+        for label in metas.chain(&workload.annotations) {
+            let key = label.key.as_str();
+            let known = OF_WORKLOADS.iter().filter(|row| is_written(row.0, key));
+            for (known, distribution) in known {
+                let by = format!("`{key}` of `{name}`");
+                self.note(*distribution, Sort::Annotation(known), Weak, by);
+            }
+        }
+        for image in workload.containers.iter().map(|it| it.image.as_str()) {
+            let known = REGISTRIES.iter().filter(|row| image.starts_with(row.0));
+            for (registry, distribution) in known {
+                let by = format!("an image of `{name}` from `{registry}`");
+                self.note(*distribution, Sort::Registry(registry), Weak, by);
+            }
+        }
+    }
+
+    fn binding(&mut self, binding: &RoleBinding) {
+        let role = binding.role.as_str();
+        for (prefix, distribution) in ROLES.iter().filter(|row| role.starts_with(row.0)) {
+            let by = format!("`{role}`, which `{}` binds", binding.meta.name);
+            self.note(*distribution, Sort::Role(prefix), Weak, by);
+        }
+    }
+
     fn namespace(&mut self, name: &str) {
         for (prefix, distribution) in NAMESPACES {
             if name.starts_with(prefix) {
@@ -260,10 +342,8 @@ impl Recognition {
     }
 
     fn key(&mut self, key: &str, meta: &ObjectMeta, sort: fn(&'static str) -> Sort) {
-        let is_known = |known: &str| {
-            known == key || known.ends_with(['/', '-', '.']) && key.starts_with(known)
-        };
-        for (known, distribution, weight) in ANNOTATIONS.iter().filter(|row| is_known(row.0)) {
+        let known = ANNOTATIONS.iter().filter(|row| is_written(row.0, key));
+        for (known, distribution, weight) in known {
             let by = format!("`{key}` of `{}`", meta.name);
             self.note(*distribution, sort(known), *weight, by);
         }
@@ -280,14 +360,15 @@ impl Recognition {
         }
     }
 
-    /// The distributions that enough was seen of.
-    pub(super) fn into_evidence(self) -> Vec<Evidence> {
+    /// The distributions that enough was seen of, and those that too little was.
+    pub(super) fn into_evidence(self) -> (Vec<Evidence>, Vec<Distribution>) {
         const SHOWN: usize = 3;
-        let mut found = Vec::new();
+        let (mut found, mut hinted) = (Vec::new(), Vec::new());
         for (distribution, signs) in self.signs {
             let mut by: Vec<(Weight, String)> = signs.into_values().collect();
             let strongest = by.iter().map(|(weight, _)| *weight).max();
             if strongest < Some(Strong) && by.len() < 2 {
+                hinted.push(distribution);
                 continue;
             }
             by.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
@@ -298,6 +379,11 @@ impl Recognition {
                 is_certain: strongest == Some(Certain),
             });
         }
-        found
+        (found, hinted)
     }
+}
+
+/// Whether a key is the one of a table's row, or begins as that does.
+fn is_written(known: &str, key: &str) -> bool {
+    known == key || known.ends_with(['/', '-', '.']) && key.starts_with(known)
 }
