@@ -7,7 +7,7 @@
 use super::absence::{Inventories, Presence};
 use super::near_miss::{self, NearMiss};
 use super::plugin_selectors::PluginSelector;
-use super::{Context, rewrite};
+use super::{Context, other_homes, rewrite};
 use crate::cluster::{Cluster, NamespaceId, PolicyId, WorkloadId, platform};
 use crate::diagnostic::{Diagnostic, Fix, FixClass, Severity};
 use crate::engine::PolicyRef;
@@ -98,7 +98,14 @@ impl Mismatch {
         }
         too_many(cx, unmatched)
             .or_else(|| named_like(cx, selector, *namespace))
-            .or_else(|| elsewhere(cx, selector, *namespace))
+            .or_else(|| {
+                let is_peer = unmatched.is_peer;
+                let own = || other_homes::of_file(cx, unmatched.policy, selector, *namespace);
+                let of = other_homes::of_all(cx, selector, *namespace)
+                    .or_else(|| own().filter(|_| !is_peer))?;
+                let namespace = cluster.workload(of).namespace;
+                Some(Self::Elsewhere { namespace, of })
+            })
     }
 
     /// How bad it is: a label that is nearly right is a mistake; the rest may have other
@@ -206,6 +213,9 @@ impl Mismatch {
                 if let Some(given) = given {
                     let help = format!("their controller gives these pods `{given}`");
                     return finding.help(help);
+                }
+                if added_at.is_some() {
+                    return finding.help(LEAVE_SELECTORS_ALONE);
                 }
                 let title = format!("remove {lacking} from the selector");
                 fixed(finding.help(title.clone()), title, edit)
@@ -319,7 +329,7 @@ fn narrowed(
             finding
                 .related(object.meta.name.span, remark)
                 .related(span, ADDED_TO_ALL)
-                .help("use `matchExpressions`, which kustomize leaves alone, or set labels without selectors (`labels` without `includeSelectors`)"),
+                .help(LEAVE_SELECTORS_ALONE),
         )
     })
 }
@@ -327,6 +337,9 @@ fn narrowed(
 /// What a kustomization does to selectors of pods that it does not make.
 const ADDED_TO_ALL: &str =
     "this kustomization adds its labels to every selector, including those for other pods";
+
+/// What to do about it: what is added stands in no selector that could be changed.
+const LEAVE_SELECTORS_ALONE: &str = "use `matchExpressions`, which kustomize leaves alone, or set labels without selectors (`labels` without `includeSelectors`)";
 
 /// The pods that a selector of a CNI plugin's was probably meant for, where it looks for them in
 /// every namespace and finds none. What it nearly asks for has to be said by a label.
@@ -555,30 +568,4 @@ fn named_like(
         .get(&wanted.key)
         .is_none()
         .then_some(Mismatch::Name { of })
-}
-
-/// The one other namespace whose pods have everything that a selector asks for. Where nothing
-/// is known of the own namespace, its pods may simply be in another repository.
-fn elsewhere(
-    cx: &Context<'_>,
-    selector: &LabelSelector,
-    namespace: NamespaceId,
-) -> Option<Mismatch> {
-    let cluster = cx.cluster;
-    let is_known = cluster.workloads_in(namespace).len() > 0;
-    if !is_known || cx.inventories().is_open(namespace) {
-        return None;
-    }
-    let matching = cx
-        .engine
-        .matching_workloads(cluster.namespace_ids(), selector);
-    let of = *matching.first()?;
-    let home = cluster.workload(of).namespace;
-    let is_one = matching
-        .iter()
-        .all(|id| cluster.workload(*id).namespace == home);
-    (is_one && home != namespace).then_some(Mismatch::Elsewhere {
-        namespace: home,
-        of,
-    })
 }

@@ -3,6 +3,7 @@
 use crate::cluster::{ServiceId, WorkloadId};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::k8s::{LabelSelector, Labels, WorkloadKind};
+use crate::lint::plugin_selectors::PluginSelector;
 use crate::lint::pod_selectors::{self, PodSelector};
 use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule};
 use crate::source::Span;
@@ -104,7 +105,51 @@ impl Rule for LabelOnController {
             let finding = describe(cx, bearer, &places);
             cx.report(finding);
         }
+        for place in cx.selectors_beyond().iter() {
+            if let Some(finding) = beyond(cx, place) {
+                cx.report(finding);
+            }
+        }
     }
+}
+
+/// The finding about a selector of the CNI plugin's, or of a cluster-wide policy: the same of a
+/// controller.
+fn beyond(cx: &Context<'_>, place: &PluginSelector<'_>) -> Option<Diagnostic> {
+    let cluster = cx.cluster;
+    let selector = place.pods.as_ref().filter(|it| !it.is_opaque())?;
+    let namespaces = place.looked_into(cluster)?;
+    if selector.match_labels.is_empty()
+        || place.may_match_one_in(&cx.labelled(), cluster, &namespaces)
+        || place.may_match_addresses(cluster)
+    {
+        return None;
+    }
+    let mut candidates = namespaces.iter().flat_map(|id| cluster.workloads_in(*id));
+    let controller = candidates.find(|id| has_on_itself(cx, *id, selector))?;
+    let pods = &cluster.workload(controller).object;
+    let (kind, name) = (pods.kind.name(), &pods.meta.name);
+    let message = format!("`{selector}` is on {kind} `{name}`, but not on its pods");
+    let finding = cx
+        .finding(selector.requirements_span(), message)
+        .about(place.display(), place.path.as_str())
+        .label(format!("matches no pod, so {}", place.idle()))
+        .related(
+            asked_for(selector, &pods.meta.labels).unwrap_or(name.span),
+            format!("a label of the {kind} itself, which policies ignore"),
+        )
+        .related(pods.labels_span, pods_have(&pods.labels))
+        .help("select the pods by their own labels, or give them this one");
+    Some(finding)
+}
+
+/// Whether a controller, and no pod, has all the labels that a selector asks for.
+fn has_on_itself(cx: &Context<'_>, id: WorkloadId, selector: &LabelSelector) -> bool {
+    let workload = &cx.cluster.workload(id).object;
+    !matches!(
+        workload.kind,
+        WorkloadKind::Pod | WorkloadKind::VirtualMachineInstance
+    ) && selector.matches(&workload.meta.labels)
 }
 
 /// The object that has the labels that a selector asks for.
@@ -126,13 +171,7 @@ fn bearer(cx: &Context<'_>, place: &PodSelector<'_>) -> Option<Bearer> {
     }
     let namespaces = place.namespaces(cx);
     let mut candidates = namespaces.iter().flat_map(|id| cluster.workloads_in(*id));
-    let controller = candidates.find(|id| {
-        let workload = &cluster.workload(*id).object;
-        !matches!(
-            workload.kind,
-            WorkloadKind::Pod | WorkloadKind::VirtualMachineInstance
-        ) && place.selector.matches(&workload.meta.labels)
-    });
+    let controller = candidates.find(|id| has_on_itself(cx, *id, place.selector));
     if let Some(controller) = controller {
         return Some(Bearer::Controller(controller));
     }

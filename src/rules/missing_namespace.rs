@@ -19,6 +19,9 @@ declare_rule! {
     /// or the inventory is complete. If only other files of its directory name a namespace, it
     /// is an info, one per directory.
     ///
+    /// A Cilium or Calico policy without it is reported if it selects nothing in `default`, and
+    /// pods of one other namespace.
+    ///
     /// It is not reported if a `kustomization.yaml`, a Flux `Kustomization` or an Argo CD
     /// `Application` sets the namespace, if the workloads next to it have none either, or if
     /// nothing around it has one: `kubectl -n` is a valid way to set it.
@@ -98,6 +101,9 @@ impl Rule for MissingNamespace {
             cx.report(finding);
         }
         let layout = cx.layout();
+        for finding in of_plugin_policies(cx, &layout) {
+            cx.report(finding);
+        }
         let without: Vec<PolicyId> = cx
             .cluster
             .policy_ids()
@@ -139,6 +145,41 @@ fn is_namespace_known(cx: &Context<'_>, layout: &Layout<'_>, id: PolicyId) -> bo
         || !policy.meta.is_accepted
         || layout.is_placed(source)
         || layout.is_patch(source)
+}
+
+/// Findings about policies of the CNI plugin without a namespace that select nothing where they are
+/// evaluated, and pods of one other namespace.
+fn of_plugin_policies(cx: &Context<'_>, layout: &Layout<'_>) -> Vec<Diagnostic> {
+    let cluster = cx.cluster;
+    let mut found = Vec::new();
+    for place in cx.selectors_beyond().iter().filter(|it| !it.is_peer()) {
+        let (meta, source) = (place.meta(), place.meta().span.source);
+        let is_placed = layout.is_placed(source) || layout.is_patch(source);
+        let is_known = meta.namespace.is_some() || !meta.holes.is_empty() || !meta.is_accepted;
+        let (Some(own), Some(selector)) = (place.own_namespace(), &place.pods) else {
+            continue;
+        };
+        if is_placed || is_known || selector.is_empty() || selector.is_opaque() {
+            continue;
+        }
+        let home: Vec<NamespaceId> = cluster.namespace_by_name(own).into_iter().collect();
+        let matching = match place.may_match_one_in(&cx.labelled(), cluster, &home) {
+            true => Vec::new(),
+            false => (cx.engine).matching_workloads(cluster.namespace_ids(), selector),
+        };
+        let mut namespaces = matching.iter().map(|id| cluster.workload(*id).namespace);
+        let Some(namespace) = namespaces.next() else {
+            continue;
+        };
+        if namespaces.all(|it| it == namespace) {
+            let name = &meta.name;
+            let finding = cx
+                .finding(name.span, without_namespace(name))
+                .about(place.display(), "metadata.namespace");
+            found.push(in_one_namespace(cx, finding, namespace));
+        }
+    }
+    found
 }
 
 /// Findings about workloads without a namespace that policies are about which have one: they do
@@ -322,7 +363,7 @@ fn selects_what_it_names(cx: &Context<'_>, id: PolicyId, policy: &NetworkPolicy)
 
 fn finding(cx: &Context<'_>, id: PolicyId, evidence: &Evidence) -> Diagnostic {
     let name = &cx.cluster.policy(id).object.meta.name;
-    let message = format!("`{name}` has no namespace, so it ends up wherever `kubectl` points");
+    let message = without_namespace(name);
     let finding = cx.policy_finding(id, "metadata.namespace", name.span, message);
     match evidence {
         Evidence::File(namespaces) => finding
@@ -330,16 +371,22 @@ fn finding(cx: &Context<'_>, id: PolicyId, evidence: &Evidence) -> Diagnostic {
                 "the other objects of this file are in {namespaces}"
             ))
             .help("write `namespace:` below `name:`"),
-        Evidence::Pods(namespace) => {
-            let namespace = &cx.cluster.namespace(*namespace).name;
-            finding
-                .label(format!("the pods that it selects are in `{namespace}`"))
-                .help(format!("write `namespace: {namespace}` below `name:`"))
-        }
+        Evidence::Pods(namespace) => in_one_namespace(cx, finding, *namespace),
         Evidence::Complete => finding
             .label("it selects no pod of `default`")
             .help("write `namespace:` below `name:`"),
     }
+}
+
+fn without_namespace(name: &str) -> String {
+    format!("`{name}` has no namespace, so it ends up wherever `kubectl` points")
+}
+
+fn in_one_namespace(cx: &Context<'_>, finding: Diagnostic, namespace: NamespaceId) -> Diagnostic {
+    let namespace = &cx.cluster.namespace(namespace).name;
+    finding
+        .label(format!("the pods that it selects are in `{namespace}`"))
+        .help(format!("write `namespace: {namespace}` below `name:`"))
 }
 
 /// One info for the policies of a directory, in which others name these namespaces.

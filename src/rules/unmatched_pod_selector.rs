@@ -1,14 +1,15 @@
 //! Policies that select no pod.
 
 use crate::cluster::platform::{KnownPods, Role};
-use crate::cluster::{NamespaceId, PolicyId};
-use crate::diagnostic::{Diagnostic, FixClass, Severity};
+use crate::cluster::{NamespaceId, PolicyId, WorkloadId};
+use crate::diagnostic::{Diagnostic, Fix, FixClass, Severity};
 use crate::engine::PolicyRef;
-use crate::k8s::{self, Direction, LabelSelector, Labels};
+use crate::k8s::{self, Direction, LabelSelector, Labels, NetworkPolicy, Operator};
 use crate::lint::absence::Presence;
 use crate::lint::mismatch::{self, Mismatch, Unmatched};
+use crate::lint::near_miss::{self, IdleValue};
 use crate::lint::plugin_selectors::PluginSelector;
-use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, isolation, platform};
+use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, isolation, platform, rewrite};
 
 declare_rule! {
     /// ## What it does
@@ -16,6 +17,12 @@ declare_rule! {
     /// Reports a policy whose `podSelector` matches no pods of its namespace, and suggests what
     /// was probably meant: pods with a similar label key or value, pods that have the label as
     /// an annotation, pods that lack just one of several labels, or pods in another namespace.
+    ///
+    /// A policy for a namespace of which nothing else is known is reported if pods of its own file
+    /// match, in another namespace.
+    ///
+    /// A value is reported as well that a `matchExpressions` entry lists beside others, that no
+    /// pod has, and that differs by a little from one that a pod has.
     ///
     /// A cluster-wide policy, also of Cilium or Calico, is reported where it matches no pod at all and a
     /// label of some pods differs by a little.
@@ -101,6 +108,9 @@ impl Rule for UnmatchedPodSelector {
         };
         let cluster = cx.cluster;
         let namespace = cluster.policy(id).namespace;
+        if let Some(finding) = of_idle_value(cx, id, policy, selector) {
+            cx.report(finding);
+        }
         let is_matched = || !cx.labelled().may_match(&[namespace], selector).is_empty();
         if selector.is_opaque() || is_matched() {
             return;
@@ -184,7 +194,21 @@ fn check(cx: &Context<'_>, subject: &Subject<'_>) -> Option<Diagnostic> {
     let is_likely =
         |mismatch: &Mismatch| subject.is_at_home || !matches!(mismatch, Mismatch::Elsewhere { .. });
     if let Some(mismatch) = Mismatch::of(cx, unmatched).filter(is_likely) {
-        let finding = finding.label("matches no pod");
+        let finding = match mismatch {
+            Mismatch::Elsewhere {
+                namespace: home, ..
+            } if cluster.workloads_in(namespace).len() == 0 => {
+                let home = &cluster.namespace(home).name;
+                let message = format!(
+                    "this policy is in namespace `{name}`, and the pods that match `{selector}` are \
+                     in `{home}`"
+                );
+                cx.finding(selector.requirements_span(), message)
+                    .about(subject.object.clone(), subject.path)
+                    .label(format!("matches no known pod of `{name}`"))
+            }
+            _ => finding.label("matches no pod"),
+        };
         return Some(point_out(cx, subject, mismatch, finding));
     }
     if let Some(finding) = mismatch::point_out_maker(cx, unmatched, &finding) {
@@ -221,6 +245,62 @@ fn check(cx: &Context<'_>, subject: &Subject<'_>) -> Option<Diagnostic> {
             .with_severity(Severity::Info)
             .note("npcheck does not know the pods that operators or other repositories create")
     })
+}
+
+/// The finding about a value that the policy lists, or rules out, and that no pod has.
+fn of_idle_value(
+    cx: &Context<'_>,
+    id: PolicyId,
+    policy: &NetworkPolicy,
+    selector: &LabelSelector,
+) -> Option<Diagnostic> {
+    if selector.match_expressions.is_empty() {
+        return None;
+    }
+    let cluster = cx.cluster;
+    let pods: Vec<WorkloadId> = cluster.workloads_in(cluster.policy(id).namespace).collect();
+    let mut operators = [Operator::In, Operator::NotIn].into_iter();
+    let (operator, idle) = operators.find_map(|operator| {
+        let idle = near_miss::idle_value(cx, selector, operator, &pods)?;
+        Some((operator, idle))
+    })?;
+    let IdleValue {
+        key, value, meant, ..
+    } = &idle;
+    let message = match operator {
+        Operator::NotIn => {
+            format!("`{key} notin ({value})` excludes nobody: no pod has `{key}={value}`")
+        }
+        _ => format!("no pod has `{key}={value}`, so this value selects nothing"),
+    };
+    let name = cluster.workload_name(idle.of);
+    let finding = cx
+        .policy_finding(id, "spec.podSelector", value.span, message)
+        .with_severity(Severity::Warning)
+        .label("no pod has this value")
+        .related(idle.defined, format!("`{name}` has `{key}={meant}`"))
+        .help(format!("did you mean `{meant}`?"));
+    if operator == Operator::NotIn {
+        return Some(finding);
+    }
+    let labels = [&cluster.workload(idle.of).object.labels];
+    let class = isolation::class_of_isolating(cx, id, &labels, &directions(policy));
+    Some(match class {
+        Some(class) => finding.fix(Fix {
+            title: format!("list `{meant}`"),
+            class,
+            edits: vec![rewrite::replace_text(cx.sources, value.span, meant)],
+        }),
+        None => finding,
+    })
+}
+
+/// The directions that a policy isolates in.
+fn directions(policy: &NetworkPolicy) -> Vec<Direction> {
+    let directions = Direction::BOTH.into_iter();
+    directions
+        .filter(|direction| policy.applies_to(*direction))
+        .collect()
 }
 
 /// A policy for pods of every namespace: only pods whose label differs by a little say that it was
@@ -282,11 +362,7 @@ fn point_out(
         *id == mismatch.workload() || mismatch.would_match(subject.selector, labels)
     });
     let pods: Vec<&Labels> = pods.map(|id| &cluster.workload(id).object.labels).collect();
-    let applies: Vec<Direction> = Direction::BOTH
-        .into_iter()
-        .filter(|direction| policy.applies_to(*direction))
-        .collect();
-    let class = isolation::class_of_isolating(cx, id, &pods, &applies);
+    let class = isolation::class_of_isolating(cx, id, &pods, &directions(policy));
     mismatch.point_out(cx, finding, class)
 }
 
