@@ -20,6 +20,7 @@ mod calico_port_without_protocol;
 mod calico_shadowed_by_order;
 mod calico_source_ports;
 mod calico_unknown_tier;
+mod calico_wrong_end;
 mod cidr_host_bits;
 mod cidr_matches_cluster;
 mod cilium_cidr_for_cluster;
@@ -118,6 +119,7 @@ pub const ALL: &[&dyn Rule] = &[
     &calico_shadowed_by_order::CalicoShadowedByOrder,
     &calico_source_ports::CalicoSourcePorts,
     &calico_unknown_tier::CalicoUnknownTier,
+    &calico_wrong_end::CalicoWrongEnd,
     &cidr_host_bits::CidrHostBits,
     &cidr_matches_cluster::CidrMatchesCluster,
     &cilium_cidr_for_cluster::CiliumCidrForCluster,
