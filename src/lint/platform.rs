@@ -76,10 +76,25 @@ fn has_known_key(known: &[&str], key: &str) -> bool {
 /// kubebuilder gives to admission webhooks (9443) and to metrics behind a proxy (8443).
 const PUBLIC_PORTS: &[u16] = &[80, 443, 8443, 9443];
 
+/// Ports of web servers, and what they are called.
+const WEB_PORTS: &[u16] = &[80, 443];
+const WEB_PORT_NAMES: &[&str] = &["http", "https", "web", "websecure"];
+
 /// What such ports are called.
 const PUBLIC_PORT_NAMES: &[&str] = &[
     "http", "https", "web", "webhook", "metric", "health", "probe",
 ];
+
+/// A port as it is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PortWord<'c> {
+    /// A single number.
+    Number(u16),
+    /// A name.
+    Name(&'c str),
+    /// A range.
+    Range,
+}
 
 /// Whether an entry of `ports` is one that is opened to everybody on purpose.
 #[must_use]
@@ -95,16 +110,24 @@ pub fn is_public_port(port: &NetworkPolicyPort) -> bool {
     }
 }
 
+/// The same of the name or the number of a port.
+#[must_use]
+pub fn is_web(port: PortWord<'_>) -> bool {
+    match port {
+        PortWord::Number(number) => WEB_PORTS.contains(&number),
+        PortWord::Name(name) => WEB_PORT_NAMES.contains(&name),
+        PortWord::Range => false,
+    }
+}
+
 /// Whether an entry of `ports` is one of the web's, by its number or its name.
 #[must_use]
 pub fn is_web_port(port: &NetworkPolicyPort) -> bool {
     match port.port.get().map(|port| &port.value) {
         Some(PortReference::Number(number)) => {
-            port.end_port.get().is_none() && [80, 443].contains(number)
+            port.end_port.get().is_none() && WEB_PORTS.contains(number)
         }
-        Some(PortReference::Name(name)) => {
-            ["http", "https", "web", "websecure"].contains(&name.as_str())
-        }
+        Some(PortReference::Name(name)) => WEB_PORT_NAMES.contains(&name.as_str()),
         None => false,
     }
 }

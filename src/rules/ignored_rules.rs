@@ -4,14 +4,14 @@ use crate::cluster::PolicyId;
 use crate::diagnostic::{Fix, FixClass, Severity};
 use crate::k8s::{self, Direction, Field, LabelSelector, Labels};
 use crate::lint::isolation::{self, Standing};
-use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, text};
+use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, plugin_rules, text};
 use crate::source::{Edit, SourceMap, Span, Spanned};
 
 declare_rule! {
     /// ## What it does
     ///
     /// Reports `egress` (or `ingress`) rules of a policy whose `policyTypes` does not list that
-    /// direction.
+    /// direction, and those of a Calico policy whose `types` does not.
     ///
     /// ## Why is this bad?
     ///
@@ -134,6 +134,42 @@ impl Rule for IgnoredRules {
                 });
             }
             cx.report(finding);
+        }
+    }
+
+    fn check_cluster(&self, cx: &mut Context<'_>) {
+        for policy in plugin_rules::calico_policies(cx.cluster) {
+            let Field::Value { key: types_key, .. } = &policy.policy.types else {
+                continue;
+            };
+            for direction in Direction::BOTH {
+                let Field::Value { key, value: rules } = policy.policy.rules_field(direction)
+                else {
+                    continue;
+                };
+                if rules.is_empty() || policy.policy.applies_to(direction) {
+                    continue;
+                }
+                let (field, policy_type) = (direction.field(), direction.policy_type());
+                let noun = if rules.len() == 1 {
+                    "rule is"
+                } else {
+                    "rules are"
+                };
+                let message = format!(
+                    "{} `{field}` {noun} ignored: `types` does not list `{policy_type}`",
+                    rules.len()
+                );
+                let finding = cx
+                    .finding(*key, message)
+                    .about(policy.object.display(), format!("spec.{field}"))
+                    .label("ignored: they decide nothing")
+                    .related(*types_key, format!("`{policy_type}` is not listed here"))
+                    .help(format!(
+                        "add `{policy_type}` to `types`, or delete the `{field}` rules"
+                    ));
+                cx.report(finding);
+            }
         }
     }
 }

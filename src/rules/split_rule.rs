@@ -8,6 +8,7 @@ use crate::k8s::{
     PortReference, ServicePort, TargetPort,
 };
 use crate::lint::comments::Gap;
+use crate::lint::plugin_pairs::{self, PluginPair};
 use crate::lint::rewrite::{self, Item};
 use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, dns, platform};
 
@@ -22,6 +23,9 @@ declare_rule! {
     /// Rules are alternatives. The two rules admit the peers on every port, and everybody on
     /// those ports; a single rule admits only the peers, on only those ports. The difference is
     /// the hyphen before `ports`, and tests of the intended traffic still pass.
+    ///
+    /// Rules for ingress of Cilium and Calico are reported where the two are all that a policy
+    /// allows.
     ///
     /// npcheck weighs the evidence: whether the policy has other rules, what a comment between
     /// the two says, and whether the port is often opened to everybody on purpose. It is silent
@@ -111,6 +115,61 @@ impl Rule for SplitRule {
             }
         }
     }
+
+    fn check_cluster(&self, cx: &mut Context<'_>) {
+        for pair in plugin_pairs::pairs(cx.cluster) {
+            let (first, second) = (pair.with_peers, pair.with_ports);
+            let gap = cx
+                .comments
+                .between(first.span, second.dash.unwrap_or(second.span));
+            let is_commented = matches!(gap, Gap::Comments(_));
+            let is_web = pair.ports.iter().any(|port| platform::is_web(*port));
+            if !is_commented && !is_web && !has_outsiders(cx, pair.object.namespace()) {
+                report_plugin_pair(cx, &pair);
+            }
+        }
+    }
+}
+
+/// Whether clients that no selector matches may have to reach pods of a namespace, or of any.
+fn has_outsiders(cx: &Context<'_>, home: Option<&str>) -> bool {
+    let cluster = cx.cluster;
+    let is_home = |namespace: &str| home.is_none_or(|home| home == namespace);
+    let mut services = cluster.services().iter();
+    let mut extensions = cluster.context_objects().api_extensions.iter();
+    services.any(|service| {
+        is_home(&cluster.namespace(service.namespace).name) && service.object.takes_clients()
+    }) || extensions.any(|it| it.calls.iter().any(|call| is_home(&call.namespace)))
+}
+
+fn report_plugin_pair(cx: &mut Context<'_>, pair: &PluginPair<'_>) {
+    let underlined = pair.with_ports.mark(cx.sources);
+    let (peers, ports) = (pair.peers_field, pair.ports_field);
+    let finding = cx
+        .finding(
+            underlined,
+            format!("`{peers}` and `{ports}` are two separate rules here, combined with OR"),
+        )
+        .about(pair.object.display(), pair.path.as_str())
+        .label("... OR everybody can connect on these ports")
+        .related(
+            pair.with_peers.mark(cx.sources),
+            "these peers can connect on every port",
+        )
+        .note("as one rule (AND): these peers on these ports, and nothing else");
+    let joined = rewrite::join_items(cx.sources, pair.with_peers, pair.with_ports);
+    cx.report(match joined.filter(|_| pair.joins) {
+        Some(edit) => {
+            let line = cx.sources.position(underlined).line;
+            let title = format!("remove the hyphen on line {line}");
+            finding.help(title.clone()).fix(Fix {
+                title,
+                class: FixClass::Narrowing,
+                edits: vec![edit],
+            })
+        }
+        None => finding.help(format!("write `{peers}` and `{ports}` in one rule")),
+    });
 }
 
 /// The score from which on the two rules are more likely one.
