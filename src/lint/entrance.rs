@@ -135,7 +135,7 @@ impl<'c> Entrance<'c> {
     }
 
     /// Whether the policies of a CNI plugin let in somebody who is no pod: addresses, other
-    /// nodes, the API server, Cilium's own proxy.
+    /// nodes, the API server. Cilium's own proxy brings nobody's traffic but its own.
     fn admits_ends(&self, engine: &Engine<'_>) -> bool {
         if self.plugin_rules.iter().any(|rule| names_addresses(*rule)) {
             return true;
@@ -143,7 +143,7 @@ impl<'c> Entrance<'c> {
         // An address of the internet that is in nobody's hands (RFC 5737).
         let stranger = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 77));
         let outside = Endpoint::Address(AddressRange::from(stranger));
-        let entities = [Entity::RemoteNode, Entity::KubeApiserver, Entity::Ingress];
+        let entities = [Entity::RemoteNode, Entity::KubeApiserver];
         let mut ends = entities.map(Endpoint::Entity).into_iter().chain([outside]);
         self.is_guarded_by_plugin() && ends.any(|end| self.lets_in(engine, &end))
     }

@@ -90,7 +90,8 @@ pub fn behind(
     let mut found = Vec::new();
     for workload in cluster.workloads_behind(service) {
         if let Some(BackendPort::OfPods(number)) = port {
-            found.push((workload, Protocol::Tcp, *number));
+            let numbers = endpoints(cluster, object, workload, *number).into_iter();
+            found.extend(numbers.map(|number| (workload, Protocol::Tcp, number)));
             continue;
         }
         for entry in object.ports.iter().filter(leads_to) {
@@ -101,4 +102,21 @@ pub fn behind(
     found.sort_unstable();
     found.dedup();
     found
+}
+
+/// The ports of pods behind a Service that a number means which is one of the pods': OpenShift's
+/// router calls the endpoint with this number (openshift/router, `endpointsForAlias`). Where none has
+/// it, and the Service does, whoever wrote it meant what the Service leads to.
+fn endpoints(cluster: &Cluster, service: &Service, workload: WorkloadId, number: u16) -> Vec<u16> {
+    let entries = service.ports.iter();
+    let entries = entries.map(|entry| (entry, cluster.ports_behind(entry, workload)));
+    let entries: Vec<(&ServicePort, Vec<u16>)> = entries.collect();
+    let is_known = !entries.is_empty() && entries.iter().all(|(_, ports)| !ports.is_empty());
+    if !is_known || entries.iter().any(|(_, ports)| ports.contains(&number)) {
+        return vec![number];
+    }
+    let meant = entries
+        .into_iter()
+        .filter(|(entry, _)| entry.port.value == number);
+    meant.flat_map(|(_, ports)| ports).collect()
 }

@@ -323,9 +323,11 @@ fn is_open(cx: &Context<'_>, way: &WayIn<'_>, entrance: &Entrance<'_>, served: &
     // pods that get in do not bring its traffic.
     let is_proxy =
         !is_configured && matches!(source, Traffic::Controller(carrier) if carrier.is_cilium());
-    let does_plugin_admit = || match is_proxy {
-        true => entrance.plugin_admits_proxy(cx.engine),
-        false => entrance.plugin_admits(cx.engine, is_controller),
+    let may_be_proxy = matches!(source, Traffic::Controller(carrier)
+        if carrier.is_cilium() || carrier == Carrier::Unknown);
+    let does_plugin_admit = || {
+        may_be_proxy && entrance.plugin_admits_proxy(cx.engine)
+            || !is_proxy && entrance.plugin_admits(cx.engine, is_controller)
     };
     entrance.admits(is_it) || entrance.admits_at_service_port(cx, is_it) || does_plugin_admit()
 }
