@@ -1,17 +1,15 @@
 //! Metrics that a monitor asks for and that no policy lets a scraper read.
 
 use crate::cluster::platform::{self, Distribution};
-use crate::cluster::{NamespaceId, ServiceId, WorkloadId};
+use crate::cluster::{NamespaceId, PolicyId, WorkloadId};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::engine::{Endpoint, PolicyRef};
-use crate::k8s::{
-    LabelSelector, Labels, Monitor, MonitorEndpoint, NetworkPolicyPeer, PortReference, Protocol,
-    Truth, Workload,
-};
+use crate::k8s::{Direction, Labels, NetworkPolicyPeer, NetworkPolicyRule, Protocol, Workload};
 use crate::lint::callers::Caller;
 use crate::lint::entrance::{self, Entrance, Guard};
+use crate::lint::scrape_targets::{Target, by_monitors, numbers_of};
 use crate::lint::words::NameList;
-use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, snippet};
+use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, dns, snippet};
 use crate::source::Span;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -23,7 +21,8 @@ declare_rule! {
     /// Reports a port that a `ServiceMonitor`, `PodMonitor` or `prometheus.io/scrape`
     /// annotation says to scrape, on pods that are isolated for ingress, where no policy admits
     /// a scraper on that port, or where a policy denies the port to every scraper in the
-    /// manifests.
+    /// manifests. Also where the port is open, and the policies of every scraper in the manifests
+    /// do not let it out to there: a warning if they name the pods, with other ports, else an info.
     ///
     /// ## Why is this bad?
     ///
@@ -133,7 +132,8 @@ impl Rule for ScrapeBlocked {
 
     fn check_cluster(&self, cx: &mut Context<'_>) {
         let mut targets: BTreeMap<(WorkloadId, u16), Option<Blocked<'_>>> = BTreeMap::new();
-        for target in by_monitors(cx).chain(by_annotations(cx)) {
+        let mut open: Vec<Target> = Vec::new();
+        for target in by_monitors(cx.cluster).chain(by_annotations(cx)) {
             let key = (target.workload, target.port);
             if let Some(known) = targets.get_mut(&key) {
                 if let Some(blocked) = known {
@@ -145,11 +145,17 @@ impl Rule for ScrapeBlocked {
             let entrance = cx.entrance(workload, Protocol::Tcp, port);
             let closed = entrance.filter(|entrance| is_closed(cx, entrance));
             let closed = closed.or_else(|| denied(cx, workload, port).map(Arc::new));
-            let blocked = closed.map(|entrance| Blocked {
-                entrance,
-                first: target,
-                others: NameList::default(),
-            });
+            let blocked = match closed {
+                Some(entrance) => Some(Blocked {
+                    entrance,
+                    first: target,
+                    others: NameList::default(),
+                }),
+                None => {
+                    open.push(target);
+                    None
+                }
+            };
             targets.insert(key, blocked);
         }
         // What the same policies close is one cause, and one rule opens all of it. Annotations
@@ -168,7 +174,107 @@ impl Rule for ScrapeBlocked {
             let finding = describe(cx, &cause, &closed);
             cx.report(finding);
         }
+        for finding in kept_in(cx, &open) {
+            cx.report(finding);
+        }
     }
+}
+
+/// Findings about scrapers whose own policies keep them from ports that are open to them, where
+/// every scraper of the manifests is kept from these: one for each policy.
+fn kept_in(cx: &Context<'_>, open: &[Target]) -> Vec<Diagnostic> {
+    let cluster = cx.cluster;
+    let scrapers: Vec<WorkloadId> = Caller::Scraper.certain(cx).collect();
+    let isolated_by = |id: WorkloadId| cx.engine.isolating(id, Direction::Egress);
+    // One that is free to go anywhere, or that an operator makes, may be the one that scrapes.
+    let may_be_another = scrapers.iter().any(|id| isolated_by(*id).is_empty())
+        || !cluster.context_objects().prometheuses.is_empty();
+    let mut kept: BTreeMap<PolicyId, (WorkloadId, Vec<&Target>)> = BTreeMap::new();
+    for target in open.iter().filter(|_| !may_be_another) {
+        let pods = Endpoint::workload(cluster, target.workload);
+        let reaches = |id: &WorkloadId| {
+            let scraper = Endpoint::workload(cluster, *id);
+            let side = || {
+                cx.engine
+                    .judge()
+                    .one_side(Direction::Egress, &scraper, &pods)
+            };
+            *id == target.workload
+                || !cx.may_judge()
+                || side().possible().contains(Protocol::Tcp, target.port)
+        };
+        let first = scrapers.first().filter(|_| !scrapers.iter().any(reaches));
+        if let Some((first, policy)) = first.and_then(|id| Some((*id, *isolated_by(*id).first()?)))
+        {
+            let (_, targets) = kept.entry(policy).or_insert_with(|| (first, Vec::new()));
+            targets.push(target);
+        }
+    }
+    let kept = kept.into_iter();
+    kept.map(|(policy, (scraper, targets))| of_scraper(cx, policy, scraper, &targets))
+        .collect()
+}
+
+fn of_scraper(
+    cx: &Context<'_>,
+    policy: PolicyId,
+    scraper: WorkloadId,
+    targets: &[&Target],
+) -> Diagnostic {
+    let cluster = cx.cluster;
+    // That it is to reach these pods a rule says that names them, with other ports.
+    let rules = isolated_rules(cx, scraper);
+    let is_named = |target: &&&Target| {
+        rules.iter().any(|(id, rule)| {
+            let ports = rule.ports.items();
+            let is_for_names = ports.iter().all(dns::is_dns_port);
+            let mut peers = rule.peers.items().iter();
+            !is_for_names
+                && peers.any(|peer| {
+                    let meant = cx.engine.peer_workloads(*id, peer);
+                    meant.binary_search(&target.workload).is_ok()
+                })
+        })
+    };
+    let named = targets.iter().find(is_named);
+    let first = named.unwrap_or(&targets[0]);
+    let (name, of) = (
+        cluster.workload_name(scraper),
+        cluster.workload_name(first.workload),
+    );
+    let port = first.port;
+    let (span, path) = cluster.policy(policy).object.isolates_at(Direction::Egress);
+    let message = format!("no policy lets `{name}` scrape `{of}` on TCP {port}");
+    let finding = cx
+        .policy_finding(policy, path, span, message)
+        .with_severity(match named {
+            Some(_) => Severity::Warning,
+            None => Severity::Info,
+        })
+        .label("isolates the scraper for egress; no rule allows this port")
+        .related(
+            first.span,
+            format!("says to scrape port {port} of those pods"),
+        )
+        .help(format!("allow TCP {port} to those pods for egress"));
+    match targets.len() {
+        1 => finding,
+        several => finding.note(format!("and {} more ports of pods", several - 1)),
+    }
+}
+
+/// The egress rules of the policies that isolate a workload.
+fn isolated_rules<'c>(
+    cx: &Context<'c>,
+    workload: WorkloadId,
+) -> Vec<(PolicyId, &'c NetworkPolicyRule)> {
+    let policies = cx.engine.isolating(workload, Direction::Egress).iter();
+    let rules = policies.flat_map(|id| {
+        let policy = &cx.cluster.policy(*id).object;
+        let rules = cx.cluster.enforcement().rules(policy, Direction::Egress);
+        rules.iter().map(|rule| (*id, rule))
+    });
+    rules.collect()
 }
 
 /// A port that no scraper gets in at, and what wants it scraped.
@@ -203,126 +309,6 @@ fn is_scraper_known(cx: &Context<'_>) -> bool {
         || !objects.prometheuses.is_empty()
         || !objects.monitors.is_empty()
         || !cx.settings.monitoring_namespaces.is_empty()
-}
-
-/// A port of a workload that somebody wants scraped.
-struct Target {
-    workload: WorkloadId,
-    port: u16,
-    /// What says so, as findings name it.
-    object: Rc<str>,
-    path: Rc<str>,
-    span: Span,
-}
-
-/// The ports that monitors name: thousands of monitors may each name those of all pods, so that
-/// they are made as they are asked for.
-fn by_monitors<'x>(cx: &'x Context<'_>) -> impl Iterator<Item = Target> + 'x {
-    let monitors = cx.cluster.context_objects().monitors.iter();
-    let endpoints = monitors.flat_map(|monitor| {
-        let own = monitor.meta.namespace_name();
-        let object = format!("{own}/{}/{}", monitor.kind.name(), monitor.meta.name);
-        let object: Rc<str> = object.into();
-        let endpoints = monitor.endpoints.iter().enumerate();
-        endpoints.map(move |endpoint| (monitor, Rc::clone(&object), endpoint))
-    });
-    endpoints.flat_map(move |(monitor, object, (index, endpoint))| {
-        let path = format!("spec.{}[{index}]", monitor.kind.endpoints_field());
-        let path: Rc<str> = path.into();
-        let span = endpoint
-            .port
-            .as_ref()
-            .map(|port| port.span)
-            .or(endpoint.target_port.as_ref().map(|port| port.span))
-            .unwrap_or(endpoint.span);
-        let scraped = scraped(cx, monitor, endpoint).into_iter();
-        scraped.map(move |(workload, port)| Target {
-            workload,
-            port,
-            object: Rc::clone(&object),
-            path: Rc::clone(&path),
-            span,
-        })
-    })
-}
-
-/// The pods' ports that an endpoint of a monitor means.
-fn scraped(
-    cx: &Context<'_>,
-    monitor: &Monitor,
-    endpoint: &MonitorEndpoint,
-) -> Vec<(WorkloadId, u16)> {
-    let cluster = cx.cluster;
-    let own = monitor.meta.namespace_name();
-    let namespaces = cluster.namespace_ids().filter(|id| {
-        monitor
-            .namespaces
-            .include(own, &cluster.namespace(*id).name)
-    });
-    let mut found = Vec::new();
-    for namespace in namespaces {
-        if monitor.kind.finds_services() {
-            for service in cluster.services_in(namespace) {
-                let labels = &cluster.service(service).object.meta.labels;
-                if surely_matches(&monitor.selector, labels) {
-                    found.extend(behind(cx, service, endpoint));
-                }
-            }
-            continue;
-        }
-        for id in cluster.workloads_in(namespace) {
-            let pod = &cluster.workload(id).object;
-            if surely_matches(&monitor.selector, &pod.labels) {
-                let name = endpoint.port.as_ref().map(|port| port.value.as_str());
-                let named = name.map(|name| numbers_of(pod, name)).unwrap_or_default();
-                let ports = named.into_iter().chain(target_ports(pod, endpoint));
-                found.extend(ports.map(|port| (id, port)));
-            }
-        }
-    }
-    found
-}
-
-/// The pods' ports that an endpoint of a `ServiceMonitor` means behind one Service.
-fn behind(
-    cx: &Context<'_>,
-    service: ServiceId,
-    endpoint: &MonitorEndpoint,
-) -> Vec<(WorkloadId, u16)> {
-    let object = &cx.cluster.service(service).object;
-    let mut found = Vec::new();
-    for id in cx.cluster.workloads_behind(service) {
-        let pod = &cx.cluster.workload(id).object;
-        let entries = object.ports.iter().filter(|entry| {
-            let name = entry.name.as_ref().map(|name| name.value.as_str());
-            let wanted = endpoint.port.as_ref().map(|port| port.value.as_str());
-            wanted.is_some() && name == wanted && entry.protocol == Protocol::Tcp
-        });
-        let named = entries.flat_map(|entry| entry.ports_of(pod));
-        let ports = named.chain(target_ports(pod, endpoint));
-        found.extend(ports.map(|port| (id, port)));
-    }
-    found
-}
-
-fn target_ports(pod: &Workload, endpoint: &MonitorEndpoint) -> Vec<u16> {
-    match endpoint.target_port.as_ref().map(|port| &port.value) {
-        None => Vec::new(),
-        Some(PortReference::Number(number)) => vec![*number],
-        Some(PortReference::Name(name)) => numbers_of(pod, name),
-    }
-}
-
-fn numbers_of(pod: &Workload, name: &str) -> Vec<u16> {
-    let named = pod
-        .named_ports()
-        .filter(|(its, protocol, _)| *its == name && *protocol == Protocol::Tcp);
-    named.map(|(_, _, number)| number).collect()
-}
-
-/// A monitor that selects everything was not written for these pods.
-fn surely_matches(selector: &LabelSelector, labels: &Labels) -> bool {
-    !selector.is_empty() && selector.matches_opaque(labels) == Truth::True
 }
 
 /// The ports that the annotations of pods and Services name. The convention is that of the
