@@ -1,13 +1,17 @@
 //! Port numbers of a Service where the port of its pods is meant.
 
-use crate::cluster::{PolicyId, ServiceId, WorkloadId};
+use crate::cluster::{NamespaceId, PolicyId, ServiceId, WorkloadId};
 use crate::diagnostic::{Diagnostic, Fix, FixClass, Severity};
-use crate::engine::{self, ConnectionSet, Endpoint};
+use crate::engine::{self, ConnectionSet, Endpoint, PolicyRef};
 use crate::k8s::{
-    self, Direction, NetworkPolicyPort, NetworkPolicyRule, PortReference, RulePlace, TargetPort,
+    self, CalicoAction, CalicoPort, CalicoProtocol, CalicoRule, Direction, Label, LabelSelector,
+    NetworkPolicyPort, NetworkPolicyRule, PortReference, Protocol, RulePlace, Service, ServicePort,
+    TargetPort,
 };
+use crate::lint::plugin_rules::{self, CalicoPlace, EnforcedRules};
+use crate::lint::plugin_selectors::PluginSelector;
 use crate::lint::service_ports::{self, Translated};
-use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, text};
+use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, dns, text};
 use crate::source::{Edit, SourceMap, Span};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,6 +26,10 @@ declare_rule! {
     /// Policies see a connection at the pod, after the Service has been translated. A rule with
     /// the Service's port opens a port that nothing listens on, and the port in use stays
     /// closed. The mistake is easy to miss, because clients do connect to the Service's port.
+    ///
+    /// Where the pods are not in the manifests, and a Service for pods with the very labels that
+    /// the policy or the peer asks for is, its `targetPort` says what they listen on; that is a
+    /// warning.
     ///
     /// It is not reported if the rule has both numbers, because some CNI plugins look at the
     /// Service's port as well.
@@ -116,6 +124,11 @@ impl Rule for ServicePortNotPodPort {
     ) {
         for place in policy.rule_places() {
             let Some(destinations) = destinations(cx, id, place.direction, place.rule) else {
+                for port_index in 0..place.rule.ports.items().len() {
+                    if let Some(finding) = of_service_alone(cx, id, place, port_index) {
+                        cx.report(finding);
+                    }
+                }
                 continue;
             };
             for port_index in 0..place.rule.ports.items().len() {
@@ -123,6 +136,111 @@ impl Rule for ServicePortNotPodPort {
             }
         }
     }
+
+    fn check_cluster(&self, cx: &mut Context<'_>) {
+        let places: Vec<CalicoPlace<'_>> = plugin_rules::calico_rules(cx.cluster).collect();
+        if places.is_empty() {
+            return;
+        }
+        let program = cx.program();
+        let enforced = plugin_rules::enforced(&program);
+        for place in &places {
+            for finding in of_calico(cx, place, &enforced) {
+                cx.report(finding);
+            }
+        }
+    }
+}
+
+/// The findings about the ports of a rule of Calico's, as of any other; Cilium's have a rule of
+/// their own.
+fn of_calico(
+    cx: &Context<'_>,
+    place: &CalicoPlace<'_>,
+    enforced: &EnforcedRules<'_, '_>,
+) -> Vec<Diagnostic> {
+    let Some(protocol) = protocol_of(place.rule) else {
+        return Vec::new();
+    };
+    let selectors = cx.selectors_beyond();
+    let destinations = match place.direction {
+        Direction::Ingress => {
+            let rules = enforced.get(&(place.policy.id, place.rule.span));
+            let subject = rules.and_then(|rules| rules.first());
+            subject.map(|(pods, _)| plugin_rules::workloads_of(cx, pods))
+        }
+        Direction::Egress => {
+            let is_its = |it: &&PluginSelector<'_>| {
+                let peer_of = it.peer_of.filter(|peer| peer.rule == place.rule.span);
+                peer_of.is_some() && it.policy() == PolicyRef::Plugin(place.policy.id)
+            };
+            let peer = selectors.iter().find(is_its);
+            peer.map(|peer| peer.matching(&cx.labelled(), cx.cluster))
+        }
+    };
+    let Some(destinations) = destinations.filter(|it| !it.is_empty()) else {
+        return Vec::new();
+    };
+    let rules = place.policy.policy.rules(place.direction).iter();
+    let opened: Vec<&CalicoPort> = rules
+        .flat_map(|rule| rule.destination.ports.iter().map(|port| &port.value))
+        .collect();
+    let is_there = |number: u16| {
+        let mut opened = opened.iter();
+        opened.any(|port| match port {
+            CalicoPort::Range(first, last) => (*first..=*last).contains(&number),
+            CalicoPort::Name(_) => true,
+        })
+    };
+    let ports = place.rule.destination.ports.iter().enumerate();
+    let found = ports.filter_map(|(index, port)| {
+        let CalicoPort::Range(number, last) = port.value else {
+            return None;
+        };
+        let found = service_ports::translated(cx.cluster, &destinations, protocol, number);
+        let first = found.first().filter(|_| number == last)?;
+        if found.iter().any(|it| is_there(it.pod_port)) {
+            return None;
+        }
+        let path = format!("{}.destination.ports[{index}]", place.path());
+        let finding = cx.finding(port.span, mapped_in_words(cx, first));
+        let finding = finding.about(place.policy.object.display(), path);
+        Some(at_service(cx, finding, first))
+    });
+    found.collect()
+}
+
+/// The protocol of a rule that allows connections to ports.
+fn protocol_of(rule: &CalicoRule) -> Option<Protocol> {
+    let allows = rule.action.value == CalicoAction::Allow && rule.not_protocol.is_none();
+    match rule.protocol.as_ref().map(|protocol| protocol.value) {
+        Some(CalicoProtocol::Of(protocol)) => Some(protocol).filter(|_| allows),
+        _ => None,
+    }
+}
+
+/// What a Service's port is in place of which port of the pods.
+fn mapped_in_words(cx: &Context<'_>, first: &Translated<'_>) -> String {
+    format!(
+        "{} is the port of Service `{}`; the pods of `{}` listen on {}",
+        first.service_port.port.value,
+        cx.cluster.service(first.service).object.meta.name,
+        cx.cluster.workload_name(first.workload),
+        first.pod_port
+    )
+}
+
+/// The finding with the Service's entry, and what to write.
+fn at_service(cx: &Context<'_>, finding: Diagnostic, first: &Translated<'_>) -> Diagnostic {
+    let service = &cx.cluster.service(first.service).object.meta.name;
+    let number = first.service_port.port.value;
+    finding
+        .label("policies see the pods' port, not the Service's")
+        .related(
+            first.service_port.span,
+            format!("`{service}` maps {number} to {}", first.pod_port),
+        )
+        .help(format!("write {} instead of {number}", first.pod_port))
 }
 
 /// The workloads whose ports a rule is about; `None` where some of them may not be known.
@@ -187,6 +305,110 @@ fn check(
         Some(fix) => finding.fix(fix),
         None => finding,
     });
+}
+
+/// The pods whose ports a rule is about, where no manifest has them: their namespace, and the
+/// labels that they have for certain.
+fn undeclared<'p>(
+    cx: &Context<'_>,
+    id: PolicyId,
+    place: RulePlace<'p>,
+    subject: Option<&'p LabelSelector>,
+) -> Option<(NamespaceId, &'p [Label])> {
+    let cluster = cx.cluster;
+    let own = cluster.policy(id).namespace;
+    let (namespace, pods) = match place.direction {
+        Direction::Ingress => (own, subject?),
+        Direction::Egress => {
+            let [peer] = place.rule.peers.items() else {
+                return None;
+            };
+            let (namespaces, pods) = peer.selectors()?;
+            let namespace = match namespaces {
+                None => own,
+                Some(named) => cluster.namespace_by_name(dns::only_name(named)?)?,
+            };
+            (namespace, pods?)
+        }
+    };
+    let is_plain = pods.match_expressions.is_empty() && !pods.is_opaque();
+    let is_known = !cx.labelled().may_match(&[namespace], pods).is_empty();
+    (is_plain && !pods.is_empty() && !is_known).then_some((namespace, pods.match_labels.as_slice()))
+}
+
+/// The finding about a number that is the port of a Service for pods that no manifest has, and
+/// that it maps to another one, which no rule of the policy opens.
+fn of_service_alone(
+    cx: &Context<'_>,
+    id: PolicyId,
+    place: RulePlace<'_>,
+    port_index: usize,
+) -> Option<Diagnostic> {
+    let cluster = cx.cluster;
+    let entry = &place.rule.ports.items()[port_index];
+    let number = single_number(entry)?;
+    let protocol = entry.protocol_or_default();
+    let policy = &cluster.policy(id).object;
+    let (namespace, labels) = undeclared(cx, id, place, policy.pod_selector.get())?;
+    let is_for_them = |service: &ServiceId| {
+        let service = &cluster.service(*service).object;
+        let has = |label: &Label| {
+            let selector = service.selector.as_ref();
+            selector.and_then(|it| it.get(&label.key)) == Some(label.value.as_str())
+        };
+        // Whoever asks for the name of a headless one connects to the pods themselves.
+        service.cluster_ip.as_deref() != Some("None") && labels.iter().all(has)
+    };
+    let services = cluster.services_in(namespace).filter(is_for_them);
+    let services: Vec<&Service> = services.map(|it| &*cluster.service(it).object).collect();
+    let entries = || {
+        let entries = services
+            .iter()
+            .flat_map(|it| it.ports.iter().map(move |port| (*it, port)));
+        entries.filter(|(_, port)| port.protocol == protocol)
+    };
+    let may_listen = |(_, port): (&Service, &ServicePort)| match port.target_port {
+        TargetPort::Number(target) => target == number,
+        TargetPort::Name(_) => true,
+    };
+    if entries().any(may_listen) {
+        return None;
+    }
+    let (service, mapped) = entries().find(|(_, port)| port.port.value == number)?;
+    let TargetPort::Number(target) = mapped.target_port else {
+        return None;
+    };
+    let opens = |rule: &NetworkPolicyRule| {
+        let ports = rule.ports.items();
+        ports.is_empty() || ports.iter().any(|it| may_be(it, protocol, target))
+    };
+    if policy.rules(place.direction).iter().any(opens) {
+        return None;
+    }
+    let name = &service.meta.name;
+    let span = entry.port.get().map_or(entry.span, |port| port.span);
+    let path = format!("{}.ports[{port_index}].port", place.path());
+    let message = format!("{number} is the port of Service `{name}`; its pods listen on {target}");
+    let finding = cx
+        .policy_finding(id, path, span, message)
+        .with_severity(Severity::Warning)
+        .label("policies see the pods' port, not the Service's")
+        .related(mapped.span, format!("`{name}` maps {number} to {target}"))
+        .help(format!("write {target} instead of {number}"));
+    Some(match add_port(cx.sources, entry, span, target) {
+        Some(fix) => finding.fix(fix),
+        None => finding,
+    })
+}
+
+/// Whether an entry has a port among its own, or may have it by a name.
+fn may_be(entry: &NetworkPolicyPort, protocol: Protocol, port: u16) -> bool {
+    let last = entry.end_port.get().map(|last| last.value);
+    entry.protocol_or_default() == protocol
+        && match entry.port.get().map(|port| &port.value) {
+            Some(PortReference::Number(first)) => (*first..=last.unwrap_or(*first)).contains(&port),
+            Some(PortReference::Name(_)) | None => true,
+        }
 }
 
 /// The number of an entry that is one number.
@@ -283,21 +505,9 @@ fn describe(
     found: &[Translated<'_>],
 ) -> Diagnostic {
     let (cluster, first) = (cx.cluster, &found[0]);
-    let service = &cluster.service(first.service).object.meta.name;
-    let number = first.service_port.port.value;
-    let pods = cluster.workload_name(first.workload);
     let path = format!("{}.ports[{port_index}].port", place.path());
-    let message = format!(
-        "{number} is the port of Service `{service}`; the pods of `{pods}` listen on {}",
-        first.pod_port
-    );
-    let mut finding = cx
-        .policy_finding(id, path, span, message)
-        .label("policies see the pods' port, not the Service's")
-        .related(
-            first.service_port.span,
-            format!("`{service}` maps {number} to {}", first.pod_port),
-        );
+    let finding = cx.policy_finding(id, path, span, mapped_in_words(cx, first));
+    let finding = at_service(cx, finding, first);
     let mut others: Vec<String> = found[1..]
         .iter()
         .filter(|other| other.pod_port != first.pod_port)
@@ -310,10 +520,10 @@ fn describe(
         })
         .collect();
     others.dedup();
-    if !others.is_empty() {
-        finding = finding.note(format!("also behind that port: {}", others.join(", ")));
+    match others.is_empty() {
+        true => finding,
+        false => finding.note(format!("also behind that port: {}", others.join(", "))),
     }
-    finding.help(format!("write {} instead of {number}", first.pod_port))
 }
 
 /// Adds a copy of the entry with the other number behind it, in its style.
