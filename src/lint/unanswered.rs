@@ -1,5 +1,5 @@
-//! Rules between pods of one namespace whose other end surely does not answer: its policies
-//! allow none of it, whatever pods there are.
+//! Rules between pods of one namespace, or of two that they name, whose other end surely does not
+//! answer: its policies allow none of it, whatever pods there are.
 //!
 //! Decided from the text of NetworkPolicies alone, for pods that no manifest holds. It leans
 //! towards an answer: what may match, matches. And a policy of the other end must have been
@@ -9,8 +9,8 @@
 use super::callers::may_select_namespace;
 use super::containment::PodSet;
 use super::unjudged::Unjudged;
-use super::{Context, ports};
-use crate::cluster::{NAMESPACE_NAME_LABEL, NamespaceId, PolicyId};
+use super::{Context, dns, ports};
+use crate::cluster::{NamespaceId, PolicyId};
 use crate::k8s::{
     Direction, LabelSelector, NetworkPolicy, NetworkPolicyPeer, NetworkPolicyRule, PeerPlace,
     PortReference,
@@ -25,6 +25,8 @@ pub struct Unanswered<'c> {
     pub subject: &'c LabelSelector,
     /// The pods of the peer.
     pub other: &'c LabelSelector,
+    /// Their namespace.
+    pub home: NamespaceId,
     /// The policies that isolate all pods of the peer in the other direction; never empty.
     pub isolating: Vec<PolicyId>,
     /// Rules of the other end for these pods, on other ports.
@@ -142,25 +144,27 @@ impl<'c> Ends<'c> {
         place: PeerPlace<'c>,
     ) -> Option<Unanswered<'c>> {
         let namespace = cx.cluster.policy(id).namespace;
-        let ends = self.by_namespace.get(&namespace)?;
+        self.by_namespace.get(&namespace)?;
         let policy: &'c NetworkPolicy = &cx.cluster.policy(id).object;
         if !policy.applies_to(place.direction) {
             return None;
         }
         let subject = policy.pod_selector.get()?;
-        let other = own_pods(cx, namespace, place.peer)?;
+        let (home, other) = pods_of_one_namespace(cx, namespace, place.peer)?;
+        let ends = self.by_namespace.get(&home)?;
+        let is_own = home == namespace;
         // All pods on one side only: some of them may be meant, and answer. And a lone pod
         // needs no answer.
         let are_all = other.is_empty();
         let is_alone = cx.cluster.workloads_in(namespace).len() == 1;
-        if subject.is_empty() != are_all || are_all && is_alone {
+        if subject.is_empty() != are_all || are_all && (is_alone || !is_own) {
             return None;
         }
         let (subjects, others) = (PodSet::of(Some(subject))?, PodSet::of(Some(other))?);
         // Pods that reach themselves are not pods that reach each other: a container of the same
         // pod answers on the loopback address.
         let are_the_same = subjects.contains(&others) && others.contains(&subjects);
-        if are_the_same && !are_all {
+        if are_the_same && !are_all && is_own {
             return None;
         }
         let opposite = opposite_of(place.direction);
@@ -181,6 +185,7 @@ impl<'c> Ends<'c> {
         let answers = Answers {
             cx,
             namespace,
+            home,
             asked: place.rule,
             subjects: &subjects,
         };
@@ -196,12 +201,18 @@ impl<'c> Ends<'c> {
         }
         // Seen from an ingress rule, an egress rule of the senders for these pods is reported,
         // and once is enough.
-        let mut egress = of_others().flat_map(|end| end.policy.rules(opposite));
+        let is_for_names = |rule: &&NetworkPolicyRule| {
+            let ports = rule.ports.items();
+            !ports.is_empty() && ports.iter().all(dns::is_dns_port)
+        };
+        let egress = of_others().flat_map(|end| end.policy.rules(opposite));
+        let mut egress = egress.filter(|rule| !is_for_names(rule));
         let is_told_there =
             place.direction == Direction::Ingress && egress.any(|rule| names(rule, &subjects));
         (!is_told_there).then(|| Unanswered {
             subject,
             other,
+            home,
             isolating: isolating.iter().map(|end| end.id).collect(),
             on_other_ports,
         })
@@ -232,28 +243,31 @@ pub fn opposite_of(direction: Direction) -> Direction {
     }
 }
 
-/// The selector of a peer for pods of the policy's own namespace.
-fn own_pods<'c>(
+/// The selector of a peer for pods of the policy's own namespace, or of another one that it asks
+/// for by its name alone, with that namespace.
+fn pods_of_one_namespace<'c>(
     cx: &Context<'c>,
-    namespace: NamespaceId,
+    own: NamespaceId,
     peer: &'c NetworkPolicyPeer,
-) -> Option<&'c LabelSelector> {
-    let name = &cx.cluster.namespace(namespace).name;
+) -> Option<(NamespaceId, &'c LabelSelector)> {
     let (namespaces, pods) = peer.selectors()?;
-    let is_own = namespaces.is_none_or(|selector| {
-        let labels = selector.match_labels.iter();
-        let mut labels = labels.map(|label| (label.key.as_str(), label.value.as_str()));
-        labels.next() == Some((NAMESPACE_NAME_LABEL, name.as_str()))
-            && labels.next().is_none()
-            && selector.match_expressions.is_empty()
-    });
-    pods.filter(|_| is_own)
+    let home = match namespaces {
+        None => own,
+        Some(selector) => {
+            let name = dns::only_name(selector)?;
+            cx.cluster.namespace_by_name(name)?
+        }
+    };
+    Some((home, pods?))
 }
 
 /// What the rules of the other end are held against.
 struct Answers<'a, 'c> {
     cx: &'a Context<'c>,
+    /// The namespace of the pods that a policy is about.
     namespace: NamespaceId,
+    /// That of the policies of the other end.
+    home: NamespaceId,
     asked: &'a NetworkPolicyRule,
     subjects: &'a PodSet,
 }
@@ -267,8 +281,11 @@ impl Answers<'_, '_> {
             let Some((namespaces, pods)) = peer.selectors() else {
                 return true;
             };
-            namespaces.is_none_or(|it| may_select_namespace(self.cx, it, name))
-                && may_select(pods, self.subjects)
+            let may_be_home = match namespaces {
+                None => self.home == self.namespace,
+                Some(selector) => may_select_namespace(self.cx, selector, name),
+            };
+            may_be_home && may_select(pods, self.subjects)
         };
         rule.peers.items().is_empty() || rule.peers.items().iter().any(may_be_one)
     }

@@ -21,7 +21,8 @@ declare_rule! {
     /// the other end block all of it: an `egress` rule to pods that are isolated for ingress
     /// and do not admit the sender, or an `ingress` rule from pods that are isolated for egress
     /// and cannot send. Cilium and Calico rules count as well, and so do policies of every
-    /// evaluated kind on the other end.
+    /// evaluated kind on the other end. Pods that no manifest declares count where the policies
+    /// of their namespace are among the manifests, and one of them has rules for them.
     ///
     /// ## Why is this bad?
     ///
@@ -201,7 +202,9 @@ fn describe_unanswered(
     };
     let path = format!("{}.podSelector", place.path());
     let finding = cx.policy_finding(id, path, other.span, message);
-    let help = counterpart(Some(subject), namespace, None, place);
+    let own = (unanswered.home != policy.namespace).then_some(namespace.as_str());
+    let home = &cx.cluster.namespace(unanswered.home).name;
+    let help = counterpart(Some(subject), home, own, place);
     let help = match unanswered.on_other_ports.is_empty() {
         true => help,
         false => format!("make the ports of both rules agree, or {help}"),
