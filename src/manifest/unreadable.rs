@@ -199,12 +199,14 @@ fn opacity(text: &str, at: usize) -> Option<Opacity> {
         .skip(at)
         .position(|byte| *byte == b'\n');
     let end = end.map_or(text.len(), |length| at + length);
+    let has_own_braces = has_own_braces(text);
     let lines = text.get(..end).unwrap_or(text).lines();
     let mut lines = lines.filter(|line| !line.trim_start().starts_with('#'));
     lines.find_map(|line| {
         let has_hole = |hole: &str| {
-            line.match_indices(hole)
-                .any(|(at, _)| starts_value(&line[..at]))
+            let mut holes = line.match_indices(hole);
+            let is_own = hole == "{{" && has_own_braces;
+            !is_own && holes.any(|(at, _)| starts_value(&line[..at]))
         };
         // Values and statements of Helm and Jinja, and Jinja's comments.
         if ["{{", "{%", "{#"].into_iter().any(has_hole) {
@@ -215,6 +217,29 @@ fn opacity(text: &str, at: usize) -> Option<Opacity> {
         (is_variable || line.contains("{${") || line.contains("[${"))
             .then_some(Opacity::Substitution)
     })
+}
+
+/// Whether the braces of a document are its own: those of an ApplicationSet are parameters that
+/// Argo CD fills in once it has read the text, so that the text has to be YAML. Not where something
+/// in them is Helm's.
+fn has_own_braces(text: &str) -> bool {
+    const OF_HELM: [&str; 9] = [
+        ".Values",
+        ".Release",
+        ".Chart",
+        ".Capabilities",
+        ".Files",
+        "include \"",
+        "toYaml",
+        "{{`",
+        "{{ `",
+    ];
+    let mut lines = text.lines();
+    let is_set = lines.any(|line| {
+        let kind = line.strip_prefix("kind:");
+        kind.is_some_and(|kind| kind.trim().trim_matches(['"', '\'']) == "ApplicationSet")
+    });
+    is_set && !OF_HELM.iter().any(|word| text.contains(word))
 }
 
 /// Whether a value, or its quoted text, starts behind this part of a line.
