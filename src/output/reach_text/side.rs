@@ -5,7 +5,8 @@
 use super::{Page, role, side_outcome, width};
 use crate::engine::program::{End, StageName};
 use crate::engine::{
-    ConnectionSet, PolicyRef, PolicyTrace, ReasonCode, RuleTrace, SideTrace, StageTrace, Way,
+    ConnectionSet, PolicyRef, PolicyTrace, ReasonCode, RuleRef, RuleTrace, SideTrace, StageTrace,
+    Way,
 };
 use crate::output::reach::{Detail, ReachOutcome};
 use crate::output::{Escaped, Role, count};
@@ -194,22 +195,38 @@ impl<'t, 'c> Shown<'t, 'c> {
                 }
             }
         }
-        shown.limited(shows_all)
+        shown.limited(shows_all, decides)
     }
 
     fn add(&mut self, rule: &'t RuleTrace<'c>, is_shown: bool) {
         if is_shown {
             self.entries.push(Entry::Rule(rule));
-        } else if rule.is_written() {
+        // What is not judged and decides nothing here, such as the endpoint of a node, is no rule
+        // that somebody could read.
+        } else if rule.is_written() && !matches!(rule.rule, RuleRef::Unread(_)) {
             self.hidden += 1;
         }
     }
 
-    fn limited(mut self, shows_all: bool) -> Self {
-        if !shows_all && self.entries.len() > MAX_RULES {
-            self.hidden += self.entries.len() - MAX_RULES;
-            self.entries.truncate(MAX_RULES);
+    /// At most so many of them, in their order: those that decide before those that only come near.
+    fn limited(mut self, shows_all: bool, decides: impl Fn(&RuleTrace<'_>) -> bool) -> Self {
+        if shows_all || self.entries.len() <= MAX_RULES {
+            return self;
         }
+        let decides = |entry: &Entry<'_, '_>| match entry {
+            Entry::Rule(rule) => decides(rule),
+            Entry::NoRules(_) => false,
+        };
+        let deciding = self.entries.iter().filter(|entry| decides(entry)).count();
+        let mut near = MAX_RULES.saturating_sub(deciding);
+        let all = self.entries.len();
+        self.entries.retain(|entry| {
+            let is_kept = decides(entry) || near > 0;
+            near -= usize::from(is_kept && !decides(entry));
+            is_kept
+        });
+        self.entries.truncate(MAX_RULES);
+        self.hidden += all - self.entries.len();
         self
     }
 }
