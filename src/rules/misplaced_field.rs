@@ -63,7 +63,7 @@ declare_rule! {
         tier: Stable,
         evidence: "1 of 1 warning or error on 24 public repositories judged right",
         fix: Some(FixClass::Narrowing),
-        mutes: &["name-contradicts-effect"],
+        mutes: &["cilium-empty-rule", "name-contradicts-effect"],
         since: "0.1.0",
     }
 }
