@@ -206,7 +206,7 @@ impl<'c> Ends<'c> {
             !ports.is_empty() && ports.iter().all(dns::is_dns_port)
         };
         let egress = of_others().flat_map(|end| end.policy.rules(opposite));
-        let mut egress = egress.filter(|rule| !is_for_names(rule));
+        let mut egress = egress.filter(|rule| are_all || !is_for_names(rule));
         let is_told_there =
             place.direction == Direction::Ingress && egress.any(|rule| names(rule, &subjects));
         (!is_told_there).then(|| Unanswered {

@@ -2,7 +2,7 @@
 
 use crate::cluster::{ServiceId, WorkloadId};
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::k8s::{LabelSelector, Labels, WorkloadKind};
+use crate::k8s::{LabelSelector, Labels, Truth, WorkloadKind};
 use crate::lint::plugin_selectors::PluginSelector;
 use crate::lint::pod_selectors::{self, PodSelector};
 use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule};
@@ -143,13 +143,15 @@ fn beyond(cx: &Context<'_>, place: &PluginSelector<'_>) -> Option<Diagnostic> {
     Some(finding)
 }
 
-/// Whether a controller, and no pod, has all the labels that a selector asks for.
+/// Whether a controller has all the labels that a selector asks for, and its pods have not: those on
+/// the host network may have them, and are not matched all the same.
 fn has_on_itself(cx: &Context<'_>, id: WorkloadId, selector: &LabelSelector) -> bool {
     let workload = &cx.cluster.workload(id).object;
     !matches!(
         workload.kind,
         WorkloadKind::Pod | WorkloadKind::VirtualMachineInstance
     ) && selector.matches(&workload.meta.labels)
+        && selector.matches_opaque(&workload.labels) == Truth::False
 }
 
 /// The object that has the labels that a selector asks for.
