@@ -26,7 +26,6 @@ pub struct Target {
 
 /// The ports that monitors name: thousands of monitors may each name those of all pods, so that
 /// they are made as they are asked for.
-#[must_use]
 pub fn by_monitors(cluster: &Cluster) -> impl Iterator<Item = Target> + '_ {
     let monitors = cluster.context_objects().monitors.iter();
     let endpoints = monitors.flat_map(|monitor| {

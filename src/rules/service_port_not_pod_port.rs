@@ -2,7 +2,7 @@
 
 use crate::cluster::{NamespaceId, PolicyId, ServiceId, WorkloadId};
 use crate::diagnostic::{Diagnostic, Fix, FixClass, Severity};
-use crate::engine::{self, ConnectionSet, Endpoint, PolicyRef};
+use crate::engine::{self, ConnectionSet, Endpoint};
 use crate::k8s::{
     self, CalicoAction, CalicoPort, CalicoProtocol, CalicoRule, Direction, Label, LabelSelector,
     NetworkPolicyPort, NetworkPolicyRule, PortReference, Protocol, RulePlace, Service, ServicePort,
@@ -13,7 +13,7 @@ use crate::lint::plugin_selectors::PluginSelector;
 use crate::lint::service_ports::{self, Translated};
 use crate::lint::{Category, Context, Rule, RuleMeta, declare_rule, dns, text};
 use crate::source::{Edit, SourceMap, Span};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 declare_rule! {
     /// ## What it does
@@ -144,8 +144,12 @@ impl Rule for ServicePortNotPodPort {
         }
         let program = cx.program();
         let enforced = plugin_rules::enforced(&program);
+        let selectors = cx.selectors_beyond();
+        let peers = selectors.iter();
+        let peers = peers.filter_map(|place| Some((place.peer_of?.rule, place)));
+        let peers: HashMap<Span, &PluginSelector<'_>> = peers.collect();
         for place in &places {
-            for finding in of_calico(cx, place, &enforced) {
+            for finding in of_calico(cx, place, &enforced, &peers) {
                 cx.report(finding);
             }
         }
@@ -158,11 +162,11 @@ fn of_calico(
     cx: &Context<'_>,
     place: &CalicoPlace<'_>,
     enforced: &EnforcedRules<'_, '_>,
+    peers: &HashMap<Span, &PluginSelector<'_>>,
 ) -> Vec<Diagnostic> {
     let Some(protocol) = protocol_of(place.rule) else {
         return Vec::new();
     };
-    let selectors = cx.selectors_beyond();
     let destinations = match place.direction {
         Direction::Ingress => {
             let rules = enforced.get(&(place.policy.id, place.rule.span));
@@ -170,11 +174,7 @@ fn of_calico(
             subject.map(|(pods, _)| plugin_rules::workloads_of(cx, pods))
         }
         Direction::Egress => {
-            let is_its = |it: &&PluginSelector<'_>| {
-                let peer_of = it.peer_of.filter(|peer| peer.rule == place.rule.span);
-                peer_of.is_some() && it.policy() == PolicyRef::Plugin(place.policy.id)
-            };
-            let peer = selectors.iter().find(is_its);
+            let peer = peers.get(&place.rule.span);
             peer.map(|peer| peer.matching(&cx.labelled(), cx.cluster))
         }
     };

@@ -245,7 +245,7 @@ spec:
         write(
             &directory,
             "k8s.yaml",
-            &format!("{}{POLICY}", signs.concat()),
+            format!("{}{POLICY}", signs.concat()),
         );
         let shown = run(&directory, &["lint", "--fix=widening", "--diff", "."]);
         let added: Vec<&str> = (shown.stdout.lines())
