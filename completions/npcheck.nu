@@ -390,14 +390,15 @@ module completions {
     [ "auto" "always" "never" ]
   }
 
-  # Show what a kustomization becomes, as npcheck builds it
+  # Show what a root becomes, as npcheck builds it
   export extern "npcheck render" [
     --helm                    # Run helm for the charts in the tree
     --color: string@"nu-complete npcheck render color" # When to use colours
     --quiet(-q)               # Print only what was asked for, and errors
     --verbose(-v)             # Also print what was skipped
     --help(-h)                # Print help (see more with '--help')
-    root?: path               # A directory with a kustomization.yaml, or that file
+    root?: path               # A directory with a kustomization.yaml, or that file, or a name that `files --roots` shows, such as Application/shop
+    ...paths: path            # Where a root is looked for by its name: files and directories
   ]
 
   def "nu-complete npcheck schema schema" [] {
@@ -482,7 +483,7 @@ module completions {
   export extern "npcheck help files" [
   ]
 
-  # Show what a kustomization becomes, as npcheck builds it
+  # Show what a root becomes, as npcheck builds it
   export extern "npcheck help render" [
   ]
 

@@ -236,11 +236,14 @@ pub const COMMANDS: &[Manual] = &[
     },
     Manual {
         command: "render",
-        examples: &["npcheck render overlays/prod"],
+        examples: &[
+            "npcheck render overlays/prod",
+            "npcheck render Application/shop",
+        ],
         statuses: &[
             (0, "it was built"),
             (2, "not all of it could be built"),
-            (3, "there is no kustomization"),
+            (3, "there is no such root"),
         ],
         file: None,
     },

@@ -2,6 +2,7 @@
 //!
 //! Refuses to know how it was built, and which cluster it is for.
 
+use super::kustomize::Fault;
 use super::resource::Resource;
 use super::tree;
 use super::value::Value;
@@ -23,6 +24,18 @@ pub struct Written<'w> {
     pub diagnostics: &'w [Diagnostic],
 }
 
+impl Written<'_> {
+    /// Nothing: what stands in a text does not matter.
+    pub(crate) const NOTHING: Self = Self {
+        documents: &[],
+        objects: &[],
+        diagnostics: &[],
+    };
+}
+
+/// Is told the name of each root that is deployed, its objects, and what is wrong with them.
+pub(crate) type Watcher<'d> = &'d mut dyn FnMut(&str, &[Resource<'_>], &[Fault]);
+
 /// Cluster-wide policies: kustomize does not know that they have no namespace, and gives
 /// them one, which the API server ignores.
 const CLUSTER_WIDE: &[&str] = &[
@@ -40,6 +53,7 @@ pub(crate) struct Decoder<'d, 'w> {
     sources: &'d SourceMap,
     written: &'d dyn Fn(SourceId) -> Written<'w>,
     unchanged: HashMap<(SourceId, u32), Arc<Parsed>>,
+    watcher: Option<Watcher<'d>>,
 }
 
 impl<'d, 'w> Decoder<'d, 'w> {
@@ -52,6 +66,22 @@ impl<'d, 'w> Decoder<'d, 'w> {
             sources,
             written,
             unchanged: HashMap::new(),
+            watcher: None,
+        }
+    }
+
+    /// The same, with somebody who is told of each root.
+    pub(crate) fn watched_by(self, watcher: Watcher<'d>) -> Self {
+        Self {
+            watcher: Some(watcher),
+            ..self
+        }
+    }
+
+    /// Tells of a root, if somebody wants to know.
+    pub(crate) fn tell(&mut self, root: &str, resources: &[Resource<'_>], faults: &[Fault]) {
+        if let Some(watcher) = &mut self.watcher {
+            watcher(root, resources, faults);
         }
     }
 

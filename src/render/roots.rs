@@ -12,7 +12,7 @@ mod unreferenced;
 
 use super::artifact::OwnSources;
 use super::builds::Builds;
-use super::built::{Decoder, Written};
+use super::built::{Decoder, Watcher, Written};
 use super::chart::{Chart, plain_charts};
 use super::flux::{self, Entries};
 use super::kustomize::{Fault, Kustomization, Kustomize, Weight, is_remote};
@@ -220,13 +220,15 @@ pub fn deployment<'w>(
 #[must_use]
 pub fn charts(sources: &SourceMap, ids: &[SourceId]) -> BTreeSet<Chart> {
     let library = Library::new(sources, ids.iter().copied());
-    let unread = |_| Written {
-        documents: &[],
-        objects: &[],
-        diagnostics: &[],
-    };
-    Finder::new(&library).deployment(Decoder::new(sources, &unread), None);
+    Finder::new(&library).deployment(Decoder::new(sources, &|_| Written::NOTHING), None);
     library.wanted_charts()
+}
+
+/// Builds everything, and tells of each root of Flux, Argo CD and charts what it is built of.
+pub(super) fn watch(sources: &SourceMap, ids: &[SourceId], watcher: Watcher<'_>) {
+    let library = Library::new(sources, ids.iter().copied());
+    let decoder = Decoder::new(sources, &|_| Written::NOTHING).watched_by(watcher);
+    Finder::new(&library).deployment(decoder, None);
 }
 
 /// An object of Flux or Argo CD and the path of the file that it stands in.
@@ -470,6 +472,7 @@ impl<'t, 's> Finder<'t, 's> {
         faults: &[Fault],
         decoder: &mut Decoder<'_, '_>,
     ) {
+        decoder.tell(&root.name, resources, faults);
         for resource in resources {
             let parsed = decoder.decode(resource);
             root.documents.extend(parsed.documents.iter().cloned());

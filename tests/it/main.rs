@@ -68,6 +68,7 @@ mod reference;
 mod rejected_builds;
 mod released_policies;
 mod render;
+mod rendered_roots;
 mod repository;
 mod rules;
 mod scopes;
