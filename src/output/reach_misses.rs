@@ -5,10 +5,28 @@
 use super::reach_plugin;
 use super::reach_terms::{found, namespace_label, wanted};
 use super::reach_words::Words;
-use crate::engine::{Miss, PolicyRef, RuleTrace};
-use crate::k8s::{Direction, Truth};
+use crate::engine::{Miss, PolicyRef, RuleTrace, SideTrace};
+use crate::k8s::{Direction, PluginSpec, Truth};
 
 impl Words<'_> {
+    /// Why a policy that isolates an end has no rule to ask.
+    pub(super) fn without_rules(&self, side: &SideTrace<'_>, policy: PolicyRef) -> String {
+        let direction = side.direction;
+        let field = direction.field();
+        let spec = match policy {
+            PolicyRef::Plugin(id) => Some(&self.cluster.plugin_policy(id).spec),
+            _ => None,
+        };
+        // A rule of Calico's may be for some of the pods that its policy selects.
+        let others = matches!(spec, Some(PluginSpec::Calico(policy))
+            if !policy.rules(direction).is_empty());
+        match side.rules_before().any(|rule| rule.policy == policy) {
+            true => format!("only {field}Deny rules (allows nothing, so that all is denied)"),
+            false if others => format!("no {field} rules for this end (denies all)"),
+            false => format!("no {field} rules (denies all)"),
+        }
+    }
+
     /// What keeps a peer from matching.
     pub(super) fn miss(
         &self,

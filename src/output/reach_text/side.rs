@@ -120,13 +120,7 @@ impl Page<'_, '_> {
             Entry::NoRules(policy) => Line {
                 name: self.words.policy(*policy),
                 place: self.place(self.words.policy_span(*policy)),
-                said: match side.rules_before().any(|rule| rule.policy == *policy) {
-                    true => format!(
-                        "only {}Deny rules (allows nothing, so that all is denied)",
-                        side.direction.field()
-                    ),
-                    false => format!("no {} rules (denies all)", side.direction.field()),
-                },
+                said: self.words.without_rules(side, *policy),
                 is_match: false,
             },
         }
