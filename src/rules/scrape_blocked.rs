@@ -480,7 +480,7 @@ fn describe(cx: &Context<'_>, cause: &Cause, closed: &[Blocked<'_>]) -> Diagnost
         .label(format!("says to scrape port {port} of those pods"));
     finding = entrance.point_out(cluster, finding);
     if !others.is_empty() {
-        finding = finding.note(format!("also scraped by: {others}"));
+        finding = finding.note(format!("the same is asked for by: {others}"));
     }
     let others = closed.iter().skip(1).map(|it| &*it.entrance);
     if let Some(others) = entrance::others(cluster, others) {
