@@ -356,7 +356,7 @@ module completions {
     --quiet(-q)               # Print only what was asked for, and errors
     --verbose(-v)             # Also print what was skipped
     --help(-h)                # Print help (see more with '--help')
-    ...paths: path            # Manifests to recognise the platform by: files, directories, - for standard input, or git:REV[:PATH]
+    ...paths: path            # Manifests to recognise the platform by: files, directories, - for standard input, or `git:REV[:PATH]`
   ]
 
   def "nu-complete npcheck files render" [] {

@@ -22,7 +22,7 @@ use std::path::PathBuf;
 #[derive(Clone, Debug, Args)]
 pub(super) struct Options {
     /// Manifests to recognise the platform by: files, directories, - for standard
-    /// input, or git:REV[:PATH]
+    /// input, or `git:REV[:PATH]`
     #[arg(value_name = "PATH", value_hint = clap::ValueHint::AnyPath)]
     paths: Vec<PathBuf>,
     #[command(flatten)]
