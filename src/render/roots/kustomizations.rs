@@ -184,7 +184,7 @@ impl Finder<'_, '_> {
 #[cfg(test)]
 mod tests {
     use super::Finder;
-    use crate::render::Library;
+    use crate::render::library::Library;
     use crate::source::SourceMap;
 
     #[test]
