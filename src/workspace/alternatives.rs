@@ -407,45 +407,25 @@ mod tests {
 
     #[test]
     fn a_policy_that_is_there_twice_by_accident_is_no_alternative() {
-        let nothing: Vec<String> = Vec::new();
-        // One policy in two files, alone or among others, and what all files begin with.
-        assert_eq!(
-            standing(&[("web.yaml", "a=x"), ("api.yaml", "a=y")]),
-            nothing
-        );
-        assert_eq!(
-            standing(&[("web.yaml", "a=x b=x c=x"), ("api.yaml", "a=y d=x e=x")]),
-            nothing
-        );
-        assert_eq!(
-            standing(&[
+        let cases: &[&[(&str, &str)]] = &[
+            // One policy in two files, alone or among others, and what all files begin with.
+            &[("web.yaml", "a=x"), ("api.yaml", "a=y")],
+            &[("web.yaml", "a=x b=x c=x"), ("api.yaml", "a=y d=x e=x")],
+            &[
                 ("web.yaml", "all=x ns=x web=x"),
-                ("api.yaml", "all=y ns=x api=x")
-            ]),
-            nothing
-        );
-        // Two for one environment, two forms of one file, and two in one file.
-        assert_eq!(
-            standing(&[("web-dev.yaml", "a=x"), ("api-dev.yaml", "a=y")]),
-            nothing
-        );
-        assert_eq!(
-            standing(&[("web.yaml", "a=x b=x"), ("web.json", "a=y b=x")]),
-            nothing
-        );
-        assert_eq!(
-            standing(&[("dev.yaml", "a=x a=y"), ("prod.yaml", "b=x")]),
-            nothing
-        );
-        // Files of several directories are the matter of these.
-        assert_eq!(
-            standing(&[("k/dev.yaml", "a=x"), ("k/old/prod.yaml", "a=y")]),
-            nothing
-        );
-        // The same twice is no contradiction.
-        assert_eq!(
-            standing(&[("dev.yaml", "a=x b=x"), ("prod.yaml", "a=x b=x")]),
-            nothing
-        );
+                ("api.yaml", "all=y ns=x api=x"),
+            ],
+            // Two for one environment, two forms of one file, and two in one file.
+            &[("web-dev.yaml", "a=x"), ("api-dev.yaml", "a=y")],
+            &[("web.yaml", "a=x b=x"), ("web.json", "a=y b=x")],
+            &[("dev.yaml", "a=x a=y"), ("prod.yaml", "b=x")],
+            // Those in several directories: there the directories are told apart.
+            &[("k/dev.yaml", "a=x"), ("k/old/prod.yaml", "a=y")],
+            // The same twice is no contradiction.
+            &[("dev.yaml", "a=x b=x"), ("prod.yaml", "a=x b=x")],
+        ];
+        for files in cases {
+            assert!(standing(files).is_empty(), "{files:?}");
+        }
     }
 }

@@ -32,7 +32,8 @@ impl<'t> Kustomize<'t, '_> {
             all.faults.push(Fault::error(span, message));
             return all;
         }
-        let message = match Kustomization::read(self.library, &directory) {
+        let Self { library, .. } = self;
+        let message = match Kustomization::read(library, &directory) {
             _ if open.len() >= MAX_DEPTH => {
                 format!("kustomizations build on each other deeper than {MAX_DEPTH} levels")
             }

@@ -158,8 +158,12 @@ impl<'t, 's> Kustomize<'t, 's> {
             ..Accumulated::default()
         };
         let all = self.accumulate(kustomization, all, &mut Vec::new());
-        let spent = self.budget.objects_spent(all.resources.len());
-        self.library.deployed().take(spent);
+        let Self {
+            library, budget, ..
+        } = self;
+        library
+            .deployed()
+            .take(budget.objects_spent(all.resources.len()));
         (all.resources, all.faults)
     }
 
@@ -294,8 +298,11 @@ impl<'t, 's> Kustomize<'t, 's> {
         let from_below = all.faults.len();
         self.configure(kustomization, &mut all);
         let mut faults = std::mem::take(&mut all.faults);
-        for generated in generate::all(self.library, kustomization, &self.budget, &mut faults) {
-            all.absorb(generated, &self.budget, &mut faults);
+        let Self {
+            library, budget, ..
+        } = self;
+        for generated in generate::all(library, kustomization, budget, &mut faults) {
+            all.absorb(generated, budget, &mut faults);
         }
         let mut external = External {
             kustomize: self,

@@ -67,7 +67,8 @@ impl Finder<'_, '_> {
                 })
             })
         };
-        known.unreached(reaches, is_named, self.library.sources())
+        let Self { library, .. } = self;
+        known.unreached(reaches, is_named, library.sources())
     }
 
     /// The kustomizations of one group, of which only those are built that are not known.
@@ -78,13 +79,14 @@ impl Finder<'_, '_> {
         unreached: &HashMap<&str, &BuiltRoot>,
         decoder: &Decoder<'_, '_>,
     ) -> Vec<(usize, BuiltRoot)> {
+        let Self { library, .. } = self;
         let all = group.iter().copied().zip(directories);
         let (known, others): (Vec<_>, Vec<_>) =
             all.partition(|(_, directory)| unreached.contains_key(directory.as_str()));
         let mut built: Vec<(usize, BuiltRoot)> = Vec::with_capacity(group.len());
         for (top, directory) in known {
             let one = unreached[directory.as_str()];
-            self.library.deployed().take(one.0.documents.len());
+            library.deployed().take(one.0.documents.len());
             built.push((top, one.clone()));
         }
         let others: (Vec<usize>, Vec<String>) = (others.into_iter())
